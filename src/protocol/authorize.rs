@@ -1,0 +1,454 @@
+//! The authorization request, and all that must survive the redirect
+//! ([RFC 6749 §4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1),
+//! [OpenID Connect Core §3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+
+use std::time::Duration;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+
+use super::{
+    error::Misconfigured,
+    form,
+    json::{Json, Number},
+    pkce::{self, CodeVerifier},
+    provider::{Issuer, Metadata},
+    secret::Secret,
+    time::UnixTime,
+    url::HttpUrl,
+};
+
+/// Parameters that only this library sets.
+pub(crate) const RESERVED: &[&str] = &[
+    "acr_values",
+    "audience",
+    "authorization_details",
+    "claims",
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "dpop_jkt",
+    "id_token_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "prompt",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "ui_locales",
+];
+
+/// What the app is to its provider: the part of the configuration that goes over the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registration {
+    /// `client_id`.
+    pub client_id: String,
+    /// `redirect_uri`, exactly as registered.
+    pub redirect_uri: HttpUrl,
+    /// What is asked for.
+    pub scope: Scope,
+    /// `audience`: which API the token is for, at providers that know this parameter.
+    pub audience: Option<String>,
+    /// `resource`: which APIs the token is for ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+    pub resources: Vec<String>,
+    /// How the response comes back.
+    pub response_mode: ResponseMode,
+}
+
+/// How the response comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the fragment of the redirect URI.
+    Fragment,
+    /// In the query of the redirect URI: the default for a code.
+    #[default]
+    Query,
+}
+
+/// Words that name what may be done ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope(Vec<String>);
+
+impl Scope {
+    /// Reads words with one space between them. An empty text is no words.
+    ///
+    /// # Errors
+    /// When a word has a character that it must not have, or two spaces follow each other.
+    pub fn parse(text: &str) -> Result<Scope, Misconfigured> {
+        let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        if text.is_empty() {
+            return Ok(Scope::default());
+        }
+        text.split(' ')
+            .map(|word| (!word.is_empty() && word.bytes().all(allowed)).then(|| word.to_owned()))
+            .collect::<Option<_>>()
+            .map(Scope)
+            .ok_or(Misconfigured::ScopeMalformed)
+    }
+
+    /// Whether the word is among them.
+    pub fn contains(&self, word: &str) -> bool {
+        self.0.iter().any(|ours| ours == word)
+    }
+
+    /// The words.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+/// What one sign-in asks for, beside what the app always asks for.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenkeep::{Prompt, SignIn};
+///
+/// let again = SignIn::default().prompt([Prompt::Login]).max_age(Duration::from_secs(300)).return_to("/orders?open=1");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SignIn {
+    pub(crate) acr: Option<Acr>,
+    pub(crate) extra: Vec<(String, String)>,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) prompt: Vec<Prompt>,
+    pub(crate) return_to: Option<String>,
+    pub(crate) ui_locales: Vec<String>,
+}
+
+/// What the provider shall do with the user ([OpenID Connect Core §3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// Ask for consent.
+    Consent,
+    /// Offer to create an account ([Initiating User Registration](https://openid.net/specs/openid-connect-prompt-create-1_0.html)).
+    Create,
+    /// Ask to sign in, even who is signed in.
+    Login,
+    /// Show nothing: answer at once, or with an error.
+    None,
+    /// Let the user choose an account.
+    SelectAccount,
+}
+
+impl Prompt {
+    fn as_str(self) -> &'static str {
+        match self {
+            Prompt::Consent => "consent",
+            Prompt::Create => "create",
+            Prompt::Login => "login",
+            Prompt::None => "none",
+            Prompt::SelectAccount => "select_account",
+        }
+    }
+}
+
+/// How the user shall authenticate: `acr_values`, in the order of preference.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acr {
+    /// One of these would be nice. The ID token says what it was.
+    Preferred(Vec<String>),
+    /// One of these or the sign-in fails: the provider is asked, and its answer checked.
+    Required(Vec<String>),
+}
+
+impl SignIn {
+    /// How the user shall authenticate.
+    pub fn acr(mut self, acr: Acr) -> SignIn {
+        self.acr = Some(acr);
+        self
+    }
+
+    /// A parameter that this library has no name for. Reserved names are refused when the sign-in begins.
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> SignIn {
+        self.extra.push((name.into(), value.into()));
+        self
+    }
+
+    /// Who will probably sign in: fills in the form.
+    pub fn login_hint(mut self, hint: impl Into<String>) -> SignIn {
+        self.login_hint = Some(hint.into());
+        self
+    }
+
+    /// How long ago the user may have authenticated, in whole seconds. The answer is checked.
+    pub fn max_age(mut self, max_age: Duration) -> SignIn {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// What the provider shall do with the user.
+    pub fn prompt(mut self, prompt: impl IntoIterator<Item = Prompt>) -> SignIn {
+        self.prompt = prompt.into_iter().collect();
+        self
+    }
+
+    /// Where in the app the user shall be afterwards. The default is where the sign-in began; another origin becomes the app's root.
+    pub fn return_to(mut self, url: impl Into<String>) -> SignIn {
+        self.return_to = Some(url.into());
+        self
+    }
+
+    /// Languages that the user reads, in the order of preference (BCP 47).
+    pub fn ui_locales(mut self, locales: impl IntoIterator<Item = impl Into<String>>) -> SignIn {
+        self.ui_locales = locales.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Checks what needs no provider.
+    ///
+    /// # Errors
+    /// When `prompt` contradicts itself, or an extra parameter has a reserved name.
+    pub fn check(&self) -> Result<(), Misconfigured> {
+        if self.prompt.contains(&Prompt::None) && self.prompt.len() > 1 {
+            return Err(Misconfigured::PromptMalformed);
+        }
+        if self.extra.iter().any(|(name, _)| name == "client_secret") {
+            return Err(Misconfigured::ClientSecret);
+        }
+        match self.extra.iter().enumerate().find(|(index, (name, _))| {
+            let before = self.extra.iter().take(*index).any(|(earlier, _)| earlier == name);
+            before || name.is_empty() || RESERVED.contains(&name.as_str())
+        }) {
+            Some((_, (parameter, _))) => Err(Misconfigured::ParameterReserved { parameter: parameter.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Randomness for one sign-in. Drawn by the caller, used once.
+#[derive(Debug)]
+pub struct Entropy(Secret<[u8; 96]>);
+
+impl Entropy {
+    /// How many random bytes a sign-in needs.
+    pub const LENGTH: usize = 96;
+
+    /// From a cryptographic generator.
+    pub fn new(random: [u8; Entropy::LENGTH]) -> Entropy {
+        Entropy(Secret::new(random))
+    }
+
+    fn parts(&self) -> (&[u8; 32], &[u8; 32], &[u8; 32]) {
+        let (state, rest) = split32(self.0.expose());
+        let (nonce, verifier) = split32(rest);
+        (state, nonce, split32(verifier).0)
+    }
+}
+
+fn split32(bytes: &[u8]) -> (&[u8; 32], &[u8]) {
+    // Never the alternative: 96 bytes are three times 32.
+    bytes.split_first_chunk().unwrap_or((&[0; 32], &[]))
+}
+
+/// What must survive the redirect: everything that the response will be compared with.
+///
+/// The `state` itself is not in it, only its digest: a record that is read by others cannot be turned into a callback.
+#[derive(Debug)]
+pub struct PendingLogin {
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) iss_in_responses: bool,
+    pub(crate) response_mode: ResponseMode,
+    pub(crate) state: StateDigest,
+    pub(crate) nonce: Secret<String>,
+    pub(crate) verifier: CodeVerifier,
+    pub(crate) scope: Scope,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) acr: Vec<String>,
+    pub(crate) return_to: String,
+    pub(crate) begun: UnixTime,
+}
+
+/// What a `state` is remembered by: SHA-256, in base64url.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateDigest(String);
+
+impl StateDigest {
+    /// The digest of a `state`.
+    pub fn of(state: &str) -> StateDigest {
+        StateDigest(pkce::sha256(state))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Begins a sign-in: where to send the user, and what to remember.
+///
+/// # Errors
+/// See [`SignIn::check`].
+pub fn authorize(
+    metadata: &Metadata,
+    registration: &Registration,
+    sign_in: &SignIn,
+    entropy: &Entropy,
+    return_to: String,
+    now: UnixTime,
+) -> Result<(Secret<String>, PendingLogin), Misconfigured> {
+    sign_in.check()?;
+    let (state, nonce, verifier) = entropy.parts();
+    let state = Secret::new(Base64UrlUnpadded::encode_string(state));
+    let nonce = Secret::new(Base64UrlUnpadded::encode_string(nonce));
+    let verifier = CodeVerifier::new(verifier);
+    let openid = registration.scope.contains("openid");
+
+    let mut query = String::new();
+    let mut add = |name: &str, value: &str| form::append(&mut query, name, value);
+    add("response_type", "code");
+    add("client_id", &registration.client_id);
+    add("redirect_uri", registration.redirect_uri.as_str());
+    if !registration.scope.0.is_empty() {
+        add("scope", &registration.scope.to_string());
+    }
+    add("state", state.expose());
+    if openid {
+        add("nonce", nonce.expose());
+    }
+    add("code_challenge", &verifier.challenge());
+    add("code_challenge_method", "S256");
+    if registration.response_mode == ResponseMode::Fragment {
+        add("response_mode", "fragment");
+    }
+    if let Some(audience) = &registration.audience {
+        add("audience", audience);
+    }
+    for resource in &registration.resources {
+        add("resource", resource);
+    }
+    let prompts: Vec<&str> = sign_in.prompt.iter().map(|prompt| prompt.as_str()).collect();
+    if !prompts.is_empty() {
+        add("prompt", &prompts.join(" "));
+    }
+    if let Some(max_age) = sign_in.max_age {
+        add("max_age", &max_age.as_secs().to_string());
+    }
+    let (acr_values, acr) = match &sign_in.acr {
+        None => (&[][..], Vec::new()),
+        Some(Acr::Preferred(values)) => (values.as_slice(), Vec::new()),
+        Some(Acr::Required(values)) => (values.as_slice(), values.clone()),
+    };
+    if !acr_values.is_empty() {
+        add("acr_values", &acr_values.join(" "));
+    }
+    if let Some(login_hint) = &sign_in.login_hint {
+        add("login_hint", login_hint);
+    }
+    if !sign_in.ui_locales.is_empty() {
+        add("ui_locales", &sign_in.ui_locales.join(" "));
+    }
+    for (name, value) in &sign_in.extra {
+        add(name, value);
+    }
+
+    let url = Secret::new(metadata.authorization_endpoint.with_query(&query));
+    let pending = PendingLogin {
+        issuer: metadata.issuer.as_str().to_owned(),
+        client_id: registration.client_id.clone(),
+        redirect_uri: registration.redirect_uri.as_str().to_owned(),
+        token_endpoint: metadata.token_endpoint.as_str().to_owned(),
+        iss_in_responses: metadata.iss_in_responses,
+        response_mode: registration.response_mode,
+        state: StateDigest::of(state.expose()),
+        nonce,
+        verifier,
+        scope: registration.scope.clone(),
+        max_age: sign_in.max_age,
+        acr,
+        return_to,
+        begun: now,
+    };
+    Ok((url, pending))
+}
+
+impl PendingLogin {
+    /// How long the user may take.
+    pub const LIFE: Duration = Duration::from_secs(10 * 60);
+
+    /// What it is remembered by.
+    pub fn state(&self) -> &StateDigest {
+        &self.state
+    }
+
+    /// Where in the app the user shall be afterwards.
+    pub fn return_to(&self) -> &str {
+        &self.return_to
+    }
+
+    /// Whether it was begun for this client at this issuer.
+    pub fn is_for(&self, issuer: &Issuer, client_id: &str) -> bool {
+        self.issuer == issuer.as_str() && self.client_id == client_id
+    }
+
+    /// Whether the user took too long, or the clock says that it has not begun yet.
+    pub fn has_expired(&self, now: UnixTime) -> bool {
+        now.since(self.begun) > PendingLogin::LIFE || self.begun.since(now) > PendingLogin::LIFE
+    }
+
+    /// As text, for a store that outlives the page.
+    pub fn to_record(&self) -> Secret<String> {
+        let text = |text: &str| Json::from(text);
+        let mut members = vec![
+            ("issuer", text(&self.issuer)),
+            ("client_id", text(&self.client_id)),
+            ("redirect_uri", text(&self.redirect_uri)),
+            ("token_endpoint", text(&self.token_endpoint)),
+            ("iss_in_responses", Json::Bool(self.iss_in_responses)),
+            ("fragment", Json::Bool(self.response_mode == ResponseMode::Fragment)),
+            ("state", text(self.state.as_str())),
+            ("nonce", text(self.nonce.expose())),
+            ("verifier", text(self.verifier.secret().expose())),
+            ("scope", text(&self.scope.to_string())),
+            ("acr", Json::Array(self.acr.iter().map(|value| text(value)).collect())),
+            ("return_to", text(&self.return_to)),
+            ("begun", Json::Number(Number::from(self.begun.as_millis()))),
+        ];
+        if let Some(max_age) = self.max_age {
+            members.push(("max_age", Json::Number(Number::from(max_age.as_secs()))));
+        }
+        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Secret::new(Json::Object(members).to_string())
+    }
+
+    /// From a stored text. What is not exactly a record of ours is nothing.
+    pub fn from_record(record: &str) -> Option<PendingLogin> {
+        let record = Json::parse(record).ok()?;
+        let text = |name: &str| record.get(name).and_then(Json::as_str).map(str::to_owned);
+        let number = |name: &str| record.get(name).map(|value| value.as_number().and_then(Number::floor));
+        Some(PendingLogin {
+            issuer: text("issuer")?,
+            client_id: text("client_id")?,
+            redirect_uri: text("redirect_uri")?,
+            token_endpoint: text("token_endpoint")?,
+            iss_in_responses: record.get("iss_in_responses")?.as_bool()?,
+            response_mode: if record.get("fragment")?.as_bool()? { ResponseMode::Fragment } else { ResponseMode::Query },
+            state: StateDigest(text("state")?),
+            nonce: Secret::new(text("nonce")?),
+            verifier: CodeVerifier::stored(record.get("verifier")?.as_str()?)?,
+            scope: Scope::parse(&text("scope")?).ok()?,
+            max_age: match number("max_age") {
+                None => None,
+                Some(seconds) => Some(Duration::from_secs(seconds?)),
+            },
+            acr: record.get("acr")?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+            return_to: text("return_to")?,
+            begun: UnixTime::from_millis(number("begun")??),
+        })
+    }
+}

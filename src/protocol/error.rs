@@ -1,0 +1,378 @@
+//! What can go wrong, sorted by who must act.
+//!
+//! Every variant is one line: its name, its stable code, and what it means. Code, message and documentation are made from that
+//! one line. No error ever holds a token, a code, a verifier, a nonce or a state value.
+
+use std::fmt;
+
+use super::{secret::Secret, time::ClockSkew, url::HttpUrl};
+
+/// Why something did not work.
+///
+/// ```
+/// use tokenkeep::{Error, Kind, protocol::Misbehaved};
+///
+/// let error = Error::from(Misbehaved::IssuerMismatch);
+/// assert_eq!((error.kind(), error.code()), (Kind::Misbehaved, "issuer_mismatch"));
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// Network, time, storage or user got in the way. Safe to try again.
+    Interrupted(Interrupted),
+    /// Provider, API or callback broke the protocol. Never retried.
+    Misbehaved(Misbehaved),
+    /// The configuration cannot work. Fix the code.
+    Misconfigured(Misconfigured),
+    /// The provider answered with an OAuth error. Ask the user again, or give up.
+    Provider(ProviderError),
+}
+
+/// Who must act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody: try again.
+    Interrupted,
+    /// The one who runs the provider or the API; or this is an attack.
+    Misbehaved,
+    /// The developer of the app.
+    Misconfigured,
+    /// The user, or the one who runs the provider.
+    Provider,
+}
+
+impl Error {
+    /// The stable code: what a program compares. For an error of the provider it is the OAuth error code.
+    pub fn code(&self) -> &str {
+        match self {
+            Error::Interrupted(error) => error.code(),
+            Error::Misbehaved(error) => error.code(),
+            Error::Misconfigured(error) => error.code(),
+            Error::Provider(error) => error.error(),
+        }
+    }
+
+    /// Who must act.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::Interrupted(_) => Kind::Interrupted,
+            Error::Misbehaved(_) => Kind::Misbehaved,
+            Error::Misconfigured(_) => Kind::Misconfigured,
+            Error::Provider(_) => Kind::Provider,
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Interrupted(error) => error.fmt(f),
+            Error::Misbehaved(error) => error.fmt(f),
+            Error::Misconfigured(error) => error.fmt(f),
+            Error::Provider(error) => error.fmt(f),
+        }
+    }
+}
+
+/// One list: variant, code and meaning of each error in a line.
+macro_rules! errors {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident $({ $($field:ident: $type:ty),+ })? = $code:literal: $meaning:literal,)+ }) => {
+        $(#[$meta])*
+        #[non_exhaustive]
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum $name {
+            $(
+                #[doc = concat!("`", $code, "`: ", $meaning, ".")]
+                $variant $({ $(
+                    #[doc = concat!("Which ", stringify!($field), ".")]
+                    $field: $type,
+                )+ })?,
+            )+
+        }
+
+        impl $name {
+            /// All codes, in the order of the variants.
+            pub const CODES: &'static [&'static str] = &[$($code),+];
+
+            /// The stable code.
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $code,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$variant $({ $($field),+ })? => {
+                        f.write_str($meaning)?;
+                        $($(write!(f, "; {}: {}", stringify!($field), $field)?;)+)?
+                    })+
+                }
+                Ok(())
+            }
+        }
+
+        impl From<$name> for Error {
+            fn from(error: $name) -> Error {
+                Error::$name(error)
+            }
+        }
+    };
+}
+
+errors! {
+    /// Network, time, storage or user got in the way.
+    Interrupted {
+        Offline { from: Source } = "offline": "the browser is offline",
+        SignInNeeded = "sign_in_needed": "nobody is signed in: call `sign_in` first",
+        StorageBlocked = "storage_blocked": "the browser blocks storage for this site, so a sign-in could not be finished after the redirect",
+        StorageFull = "storage_full": "the browser's storage for this site is full, so a sign-in could not be finished after the redirect",
+        TimedOut { from: Source } = "timed_out": "no complete answer came in time",
+        Unavailable { from: Source, status: u16 } = "unavailable": "the server cannot answer now",
+        Unreachable { from: Source } = "unreachable": "no answer: the server is down, the network is, the answer was a redirect, or the server's CORS headers do not allow this origin (a browser does not tell these apart)",
+    }
+}
+
+errors! {
+    /// Provider, API or callback broke the protocol.
+    Misbehaved {
+        AccessTokenHashMismatch = "at_hash_mismatch": "the ID token was issued with another access token",
+        AcrUnmet = "acr_unmet": "the user did not authenticate in the way that was required",
+        AlgorithmRefused = "algorithm_refused": "the ID token is not signed with an acceptable algorithm",
+        AlreadyUsed = "already_used": "this sign-in response was handled before",
+        AmbiguousResponse = "ambiguous_response": "the response carries both a code and an error",
+        AudienceMismatch = "audience_mismatch": "the ID token is meant for another client, or for others too",
+        AuthTimeUnmet = "auth_time_unmet": "the user did not authenticate as recently as was asked",
+        AuthorizedPartyMismatch = "azp_mismatch": "the ID token was issued to another client",
+        BadEndpoint { member: &'static str } = "bad_endpoint": "an endpoint in the provider metadata is not an https URL that can be used",
+        BadResponse { from: Source, why: Unreadable } = "bad_response": "an answer could not be read",
+        ClockSkew { skew: ClockSkew } = "clock_skew": "this device's clock differs from the provider's: set the clock, or the option `clock_skew`",
+        CodeMissing = "code_missing": "the response has no code",
+        DuplicateParameter = "duplicate_parameter": "a parameter of the response is there twice",
+        IdTokenEncrypted = "id_token_encrypted": "the ID token is encrypted, which a page cannot undo: turn encryption off for this client",
+        IdTokenExpired = "id_token_expired": "the ID token has expired, or does not say when it does",
+        IdTokenIssuedAt = "id_token_iat": "the ID token does not say when it was issued, or not within reason",
+        IdTokenMalformed = "id_token_malformed": "the ID token is no compact JWS",
+        IdTokenMissing = "id_token_missing": "there is no ID token in the token response",
+        IdTokenNotYetValid = "id_token_nbf": "the ID token is not valid yet",
+        IssuerMismatch = "issuer_mismatch": "the issuer is not the one that is configured",
+        IssuerMissing = "issuer_missing": "the response does not say its issuer, as the provider promises",
+        KeyUnknown = "key_unknown": "the provider publishes no key that fits the ID token",
+        MalformedResponse = "malformed_response": "a parameter of the response cannot be decoded",
+        MetadataMissing { status: u16 } = "metadata_missing": "there is no provider metadata at the place that follows from the issuer",
+        NonceMismatch = "nonce_mismatch": "the ID token was not issued for this sign-in",
+        RedirectUriMismatch = "redirect_uri_mismatch": "the response arrived at another redirect URI than was asked for",
+        ResponseModeMismatch = "response_mode_mismatch": "the response came in another way than was asked for",
+        ResponseTooLarge = "response_too_large": "the sign-in response is too large",
+        SignatureInvalid = "signature_invalid": "the signature of the ID token is not valid",
+        SignInExpired = "sign_in_expired": "the sign-in took too long",
+        StateMissing = "state_missing": "the response has no state",
+        StateUnknown = "state_unknown": "no sign-in that was started in this browser waits for this response",
+        SubjectInvalid = "subject_invalid": "the ID token does not name a subject",
+        TokenTypeUnknown = "token_type_unknown": "the access token is of a type that this client did not ask for",
+        UnexpectedStatus { from: Source, status: u16 } = "unexpected_status": "a server answered with a status that it must not",
+        UnexpectedToken = "unexpected_token": "the response carries a token, which was not asked for and is not used",
+        UserInfoFormat = "user_info_format": "the user info is signed although it should not be, or is not although it should",
+        UserInfoSubjectMismatch = "user_info_subject_mismatch": "the user info is about another user",
+    }
+}
+
+errors! {
+    /// The configuration cannot work.
+    Misconfigured {
+        ApiMalformed = "api_malformed": "`api` must list absolute https URLs (http only on this machine) without query or fragment, such as `https://api.example/v1/`",
+        AudienceMalformed = "audience_malformed": "`audience` must not be empty",
+        AuthorizationSet = "authorization_set": "a request must not bring its own `Authorization` or `DPoP` header: remove it, the token is added for you",
+        ClientIdMalformed = "client_id_malformed": "`client_id` must be the identifier that the provider gave to this app: visible ASCII characters",
+        ClientSecret = "client_secret": "a page cannot keep a `client_secret`: remove it, and register the app at the provider as a public client with PKCE",
+        ConfigMalformed { why: Unreadable } = "config_malformed": "the configuration must be one JSON object",
+        DestinationNotAllowed = "destination_not_allowed": "this URL is under none of the entries of `api`, so it gets no token: add its scheme, host, port and path prefix there",
+        Framed = "framed": "the app is framed by another site, where a sign-in could be tricked out of a user: open it in a window of its own",
+        InsecureContext = "insecure_context": "this page has no WebCrypto: serve it over https, or from localhost",
+        IssuerMalformed = "issuer_malformed": "`issuer` must be an https URL (http only on this machine) without query or fragment, exactly as the provider writes it",
+        LeewayTooLong = "leeway_too_long": "`clock_leeway` must be at most 300 seconds: for a clock that is further off there is `clock_skew`",
+        OpenidMissing = "openid_missing": "`scopes` must contain `openid`, or the app says that it only wants OAuth with `oauth_only`",
+        OptionMissing { option: &'static str } = "option_missing": "an option that is required is not there",
+        OptionType { option: String } = "option_type": "an option is of the wrong type",
+        OptionUnknown { option: String } = "option_unknown": "there is no option of this name",
+        ParameterReserved { parameter: String } = "parameter_reserved": "an extra parameter has a name that this library sets itself: use the option for it, or remove it",
+        PkceUnsupported = "pkce_unsupported": "the provider does not offer PKCE with S256, without which a page must not sign in: turn it on there",
+        PromptMalformed = "prompt_malformed": "`prompt` none must stand alone",
+        PushedRequestRequired = "pushed_request_required": "the provider requires pushed authorization requests (RFC 9126), which this version does not send: turn the requirement off for this client",
+        RedirectUriMalformed = "redirect_uri_malformed": "`redirect_uri` must be an absolute URL of this app's own origin without a fragment; `redirect_path` takes a path",
+        RequestMalformed = "request_malformed": "a request must have a valid method, URL and headers",
+        ResourceMalformed = "resource_malformed": "`resource` must list absolute URIs without a fragment (RFC 8707 §2)",
+        ScopeMalformed = "scope_malformed": "`scopes` must be words of visible ASCII characters without quotes and back slashes, one space between",
+        UserInfoUnavailable = "user_info_unavailable": "there is no user info: the provider has no endpoint for it, or the app did not ask for `openid`",
+    }
+}
+
+/// An answer of the provider that says `error`
+/// ([RFC 6749 §4.1.2.1 and §5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+///
+/// Its texts come from outside: control characters are removed, lengths are capped, secrets that the provider repeats are
+/// cut out. They are still not to be rendered as HTML.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderError {
+    error: String,
+    description: Option<String>,
+    uri: Option<HttpUrl>,
+}
+
+impl ProviderError {
+    /// From the parameters of an error response; `None` when `error` has characters that it must not have.
+    pub(crate) fn new(error: &str, description: Option<&str>, uri: Option<&str>, secrets: &[&Secret<String>]) -> Option<ProviderError> {
+        let allowed = |char: char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\' | ' ');
+        if error.is_empty() || error.len() > 100 || !error.chars().all(allowed) {
+            return None;
+        }
+        Some(ProviderError {
+            error: cut(error, secrets),
+            description: description.map(|text| plain_text(&cut(text, secrets))).filter(|text| !text.is_empty()),
+            uri: uri.filter(|uri| uri.len() <= 2000 && secrets.iter().all(|secret| !uri.contains(secret.expose().as_str()))).and_then(|uri| HttpUrl::parse(uri).ok()),
+        })
+    }
+
+    /// The error code, such as `access_denied`.
+    pub fn error(&self) -> &str {
+        &self.error
+    }
+
+    /// What the provider says about it to a developer, at most 500 characters.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// A page about it. Never opened by us.
+    pub fn uri(&self) -> Option<&HttpUrl> {
+        self.uri.as_ref()
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the provider answered {}", self.error)?;
+        match &self.description {
+            Some(description) => write!(f, ": {description}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<ProviderError> for Error {
+    fn from(error: ProviderError) -> Error {
+        Error::Provider(error)
+    }
+}
+
+/// Which answer it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An API that the app calls.
+    Api,
+    /// The provider's keys, at `jwks_uri`.
+    Keys,
+    /// The provider metadata.
+    Metadata,
+    /// The token endpoint.
+    Token,
+    /// The UserInfo endpoint.
+    UserInfo,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Source::Api => "API",
+            Source::Keys => "keys",
+            Source::Metadata => "provider metadata",
+            Source::Token => "token endpoint",
+            Source::UserInfo => "user info",
+        })
+    }
+}
+
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The content type is not the one that the specification asks for.
+    ContentType,
+    /// An object has two members of one name.
+    DuplicateMember,
+    /// This member is missing, or of the wrong type or value.
+    Member(&'static str),
+    /// It is not an object.
+    NotAnObject,
+    /// It is not JSON in UTF-8.
+    NotJson,
+    /// It is nested too deep.
+    TooDeep,
+    /// It is too large.
+    TooLarge,
+}
+
+impl std::error::Error for Unreadable {}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unreadable::ContentType => "unexpected content type",
+            Unreadable::DuplicateMember => "a member is there twice",
+            Unreadable::Member(name) => return write!(f, "the member `{name}` is missing or has a wrong value"),
+            Unreadable::NotAnObject => "not a JSON object",
+            Unreadable::NotJson => "not JSON",
+            Unreadable::TooDeep => "nested too deep",
+            Unreadable::TooLarge => "too large",
+        })
+    }
+}
+
+impl Unreadable {
+    /// As an error about an answer.
+    pub(crate) fn of(self, from: Source) -> Error {
+        Misbehaved::BadResponse { from, why: self }.into()
+    }
+}
+
+fn cut(text: &str, secrets: &[&Secret<String>]) -> String {
+    secrets.iter().filter(|secret| !secret.expose().is_empty()).fold(text.to_owned(), |text, secret| text.replace(secret.expose().as_str(), "[removed]"))
+}
+
+/// Text that can do nothing but be read: no control characters, no characters that turn the direction of others.
+fn plain_text(text: &str) -> String {
+    let inert = |char: &char| !char.is_control() && !matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    text.chars().filter(inert).take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_variants_are_in_order() {
+        let mut all: Vec<&str> = [Interrupted::CODES, Misbehaved::CODES, Misconfigured::CODES].concat();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn text_from_a_provider_is_inert() {
+        let code = Secret::copied("SplxlOBeZQQYbYS6WxSbIA");
+        let error = ProviderError::new(
+            "invalid_grant",
+            Some("code SplxlOBeZQQYbYS6WxSbIA\r\nis \u{202e}gone"),
+            Some("javascript:alert(1)"),
+            &[&code],
+        );
+        let error = error.unwrap();
+        assert_eq!(error.description(), Some("code [removed]is gone"));
+        assert_eq!(error.uri(), None);
+        for bad in ["", "a b", "a\"b", "a\\b", "ä", "a\n"] {
+            assert_eq!(ProviderError::new(bad, None, None, &[]), None, "{bad}");
+        }
+    }
+}

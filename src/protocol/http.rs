@@ -1,0 +1,171 @@
+//! Requests and responses as values. Who sends them is not known here.
+
+use std::time::Duration;
+
+use super::{
+    error::{Error, Interrupted, Misbehaved, Source, Unreadable},
+    json::Json,
+    secret::Secret,
+};
+
+/// The largest answer of a provider that is read, in bytes.
+pub const MAX_ANSWER: usize = 256 * 1024;
+
+/// The time in which a provider must have answered, body included.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A request to be sent.
+#[derive(Debug)]
+pub struct Request {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// The absolute URL, without secrets.
+    pub url: String,
+    /// Header fields.
+    pub headers: Vec<(String, Secret<String>)>,
+    /// The body.
+    pub body: Option<Secret<Vec<u8>>>,
+    /// How the browser's HTTP cache may take part.
+    pub cache: Cache,
+    /// Until when the whole body must have arrived.
+    pub deadline: Duration,
+    /// How many bytes of the body are read before giving up.
+    pub limit: usize,
+}
+
+/// How the browser's HTTP cache may take part in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// As the response headers say.
+    Default,
+    /// Not at all.
+    NoStore,
+    /// The answer may be stored, but must be fresh.
+    Reload,
+}
+
+impl Request {
+    /// A `GET` request.
+    pub fn get(url: impl Into<String>) -> Request {
+        Request::new("GET", url)
+    }
+
+    /// A request of any method.
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Request {
+        Request {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+            cache: Cache::Default,
+            deadline: DEADLINE,
+            limit: MAX_ANSWER,
+        }
+    }
+
+    /// A `POST` request with a form, never cached.
+    pub(crate) fn form(url: &str, form: String) -> Request {
+        Request::new("POST", url)
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .cache(Cache::NoStore)
+    }
+
+    /// The same with a header field more.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Request {
+        self.headers.push((name.into(), Secret::new(value.into())));
+        self
+    }
+
+    /// The same with a body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Request {
+        self.body = Some(Secret::new(body.into()));
+        self
+    }
+
+    /// The same with another use of the HTTP cache.
+    pub fn cache(mut self, cache: Cache) -> Request {
+        self.cache = cache;
+        self
+    }
+
+    /// The same with another deadline for the whole answer.
+    pub fn deadline(mut self, deadline: Duration) -> Request {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The same with another limit, in bytes, for the body of the answer.
+    pub fn limit(mut self, bytes: usize) -> Request {
+        self.limit = bytes;
+        self
+    }
+
+    /// Adds the access token: in the header and nowhere else ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
+    pub(crate) fn bearer(self, access_token: &Secret<String>) -> Request {
+        let value = ["Bearer ", access_token.expose()].concat();
+        self.header("authorization", value)
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Header fields, names in lower case: those that the browser shows.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The value of a header field, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the status says success.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as text, if it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok()
+    }
+
+    /// The body as JSON, whatever its content type says.
+    ///
+    /// # Errors
+    /// When it is no JSON.
+    pub fn json(&self) -> Result<Json, Unreadable> {
+        Json::parse(self.text().ok_or(Unreadable::NotJson)?)
+    }
+
+    /// The body as a JSON object of the content type that JSON must have.
+    pub(crate) fn json_object(&self) -> Result<Json, Unreadable> {
+        if self.media_type() != "application/json" {
+            return Err(Unreadable::ContentType);
+        }
+        match self.json()? {
+            object @ Json::Object(_) => Ok(object),
+            _ => Err(Unreadable::NotAnObject),
+        }
+    }
+
+    /// The content type in lower case, without parameters.
+    pub(crate) fn media_type(&self) -> String {
+        let value = self.header("content-type").unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// The error for a status that is not the one asked for.
+    pub(crate) fn refused(&self, from: Source) -> Error {
+        match self.status {
+            429 | 500.. => Interrupted::Unavailable { from, status: self.status }.into(),
+            status => Misbehaved::UnexpectedStatus { from, status }.into(),
+        }
+    }
+}

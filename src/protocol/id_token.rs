@@ -1,0 +1,173 @@
+//! From a signed token to verified claims
+//! ([OpenID Connect Core §3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
+
+use std::time::Duration;
+
+use super::{
+    error::Misbehaved,
+    jose::Signed,
+    json::Json,
+    secret::Secret,
+    time::{ClockSkew, UnixTime},
+    token::numeric_date,
+};
+
+/// The age at which an ID token is too old to answer a sign-in.
+pub const MAX_AGE: Duration = Duration::from_secs(600);
+
+/// The longest life, from `iat` to `exp`, that makes both look like readings of one sound clock.
+const SOUND_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What an ID token must say to answer a sign-in.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// The issuer, exactly.
+    pub issuer: &'a str,
+    /// The client that it must be for.
+    pub client_id: &'a str,
+    /// Who else it may be for.
+    pub trusted_audiences: &'a [String],
+    /// The nonce that was sent.
+    pub nonce: &'a Secret<String>,
+    /// How long ago the user may have authenticated, if that was asked.
+    pub max_age: Option<Duration>,
+    /// One of these, if any was required.
+    pub acr: &'a [String],
+    /// The access token beside it.
+    pub access_token: &'a Secret<String>,
+    /// How much clocks may differ.
+    pub leeway: Duration,
+}
+
+impl Signed {
+    /// Checks every claim that is about this sign-in. Only here do claims become believable.
+    ///
+    /// # Errors
+    /// Which rule the token breaks. When the token is fresh (its nonce says so) and sound, but our clock lies outside its life, it
+    /// is [`Misbehaved::ClockSkew`].
+    pub fn verify(self, expected: &Expected<'_>, now: UnixTime) -> Result<Claims, Misbehaved> {
+        let Signed { algorithm, payload } = self;
+        let text = |name| payload.get(name).and_then(Json::as_str);
+        issuer_and_audience(&payload, expected.issuer, expected.client_id, expected.trusted_audiences)?;
+        if text("nonce") != Some(expected.nonce.expose()) {
+            return Err(Misbehaved::NonceMismatch);
+        }
+        subject(&payload).ok_or(Misbehaved::SubjectInvalid)?;
+        times(&payload, expected.leeway, now)?;
+
+        if let Some(max_age) = expected.max_age {
+            let auth_time = payload.get("auth_time").and_then(numeric_date).ok_or(Misbehaved::AuthTimeUnmet)?;
+            if auth_time + max_age + expected.leeway < now || auth_time > now + expected.leeway {
+                return Err(Misbehaved::AuthTimeUnmet);
+            }
+        }
+        let acr = text("acr");
+        if !expected.acr.is_empty() && !expected.acr.iter().any(|wanted| acr == Some(wanted)) {
+            return Err(Misbehaved::AcrUnmet);
+        }
+        if let Some(at_hash) = payload.get("at_hash")
+            && at_hash.as_str() != Some(&algorithm.half_hash(expected.access_token.expose()))
+        {
+            return Err(Misbehaved::AccessTokenHashMismatch);
+        }
+        Ok(Claims(payload))
+    }
+
+    /// Checks a signed UserInfo response: only who says it and for whom
+    /// ([OpenID Connect Core §5.3.2](https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse)).
+    pub(crate) fn user_info(self, issuer: &str, client_id: &str) -> Result<Json, Misbehaved> {
+        issuer_and_audience(&self.payload, issuer, client_id, &[])?;
+        Ok(self.payload)
+    }
+}
+
+/// Claims about a user that were verified: signature, issuer, audience, time and nonce.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claims(Json);
+
+impl Claims {
+    /// Who it is: `sub`, unique and never reassigned within the issuer. Compared by code points.
+    pub fn subject(&self) -> &str {
+        subject(&self.0).unwrap_or_default()
+    }
+
+    /// The claim of that name. `null` and the empty string count as absent.
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.0.get(name).filter(|value| value.as_str() != Some(""))
+    }
+
+    /// The text of the claim of that name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Json::as_str)
+    }
+
+    /// A name to show: `name`, else `preferred_username`, else `email`, else `sub`.
+    pub fn display_name(&self) -> &str {
+        ["name", "preferred_username", "email"].into_iter().find_map(|name| self.text(name)).unwrap_or(self.subject())
+    }
+
+    /// All claims, in the order of the token.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let Json::Object(members) = &self.0 else { return [].iter().map(pair as fn(&(String, Json)) -> (&str, &Json)) };
+        members.iter().map(pair as fn(&(String, Json)) -> (&str, &Json))
+    }
+
+    /// Claims of a UserInfo response, after its `sub` was compared.
+    pub(crate) fn compared(object: Json) -> Claims {
+        Claims(object)
+    }
+}
+
+fn pair((name, value): &(String, Json)) -> (&str, &Json) {
+    (name, value)
+}
+
+fn subject(payload: &Json) -> Option<&str> {
+    // OpenID Connect Core §2: "It MUST NOT exceed 255 ASCII characters in length."
+    payload.get("sub").and_then(Json::as_str).filter(|sub| !sub.is_empty() && sub.chars().count() <= 255)
+}
+
+fn issuer_and_audience(payload: &Json, issuer: &str, client_id: &str, trusted: &[String]) -> Result<(), Misbehaved> {
+    if payload.get("iss").and_then(Json::as_str) != Some(issuer) {
+        return Err(Misbehaved::IssuerMismatch);
+    }
+    let audiences: Option<Vec<&str>> = match payload.get("aud") {
+        Some(Json::String(one)) => Some(vec![one]),
+        Some(Json::Array(many)) => many.iter().map(Json::as_str).collect(),
+        _ => None,
+    };
+    let audiences = audiences.ok_or(Misbehaved::AudienceMismatch)?;
+    // §3.1.3.7 (3): rejected "if it contains additional audiences not trusted by the Client".
+    let ours = |audience: &&str| *audience == client_id || trusted.iter().any(|other| other == audience);
+    if !audiences.contains(&client_id) || !audiences.iter().all(ours) {
+        return Err(Misbehaved::AudienceMismatch);
+    }
+    match payload.get("azp") {
+        Some(azp) if azp.as_str() != Some(client_id) => Err(Misbehaved::AuthorizedPartyMismatch),
+        _ => Ok(()),
+    }
+}
+
+fn times(payload: &Json, leeway: Duration, now: UnixTime) -> Result<(), Misbehaved> {
+    let exp = payload.get("exp").and_then(numeric_date).ok_or(Misbehaved::IdTokenExpired)?;
+    let iat = payload.get("iat").and_then(numeric_date).ok_or(Misbehaved::IdTokenIssuedAt)?;
+    if let Some(nbf) = payload.get("nbf") {
+        let nbf = numeric_date(nbf).ok_or(Misbehaved::IdTokenNotYetValid)?;
+        // Beside an `iat` that is as far off it is the clock, which is judged below.
+        if nbf > now + leeway && nbf > iat {
+            return Err(Misbehaved::IdTokenNotYetValid);
+        }
+    }
+    if iat > now + leeway || now.since(iat) >= MAX_AGE {
+        let sound = exp > iat && exp.since(iat) <= SOUND_LIFE;
+        return Err(if sound { Misbehaved::ClockSkew { skew: ClockSkew::between(now, iat) } } else { Misbehaved::IdTokenIssuedAt });
+    }
+    // RFC 7519 §4.1.4: "on or after which the JWT MUST NOT be accepted".
+    if now >= exp + leeway {
+        return Err(Misbehaved::IdTokenExpired);
+    }
+    if iat > exp {
+        return Err(Misbehaved::IdTokenIssuedAt);
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! The messages of OAuth 2 and OpenID Connect as values: no async, no clock, no globals, no browser.
+//!
+//! One login from start to end:
+//!
+//! 1. [`Metadata::request`] asks the provider what it is, [`Metadata::read`] judges the answer.
+//! 2. [`authorize`](authorize::authorize) makes the URL for the user, and a [`PendingLogin`] that must survive the redirect.
+//! 3. [`Callback::read`] takes the response out of the address, [`PendingLogin::accept`] compares it with what was asked for. Only
+//!    that makes an [`AuthorizationCode`].
+//! 4. [`AuthorizationCode::exchange`] makes the token request, [`CodeExchange::finish`] judges the answer.
+//! 5. [`Unverified::read`] takes the ID token apart, [`Unverified::checks`] says what is to be checked with which key,
+//!    [`Unverified::signed_by`] takes the outcome. [`Signed::verify`] checks the claims. Only that makes [`Claims`].
+//!
+//! Time, randomness and answers are arguments. A check leaves a type behind: what needs it cannot be called without it.
+
+pub mod authorize;
+pub mod callback;
+pub mod challenge;
+pub mod error;
+pub mod form;
+pub mod http;
+pub mod id_token;
+pub mod jose;
+pub mod json;
+pub mod logout;
+pub mod pkce;
+pub mod provider;
+pub mod secret;
+pub mod time;
+pub mod token;
+pub mod url;
+pub mod user_info;
+
+pub use authorize::{Acr, Entropy, PendingLogin, Prompt, Registration, ResponseMode, Scope, SignIn, StateDigest};
+pub use callback::{AuthorizationCode, Callback};
+pub use challenge::Challenge;
+pub use error::{Error, Interrupted, Kind, Misbehaved, Misconfigured, ProviderError, Source, Unreadable};
+pub use http::{Cache, Request, Response};
+pub use id_token::{Claims, Expected};
+pub use jose::{Algorithm, Hash, Jwk, Jwks, KeyParameters, SignatureCheck, Signed, Unverified};
+pub use json::{Json, Number};
+pub use logout::EndSession;
+pub use pkce::CodeVerifier;
+pub use provider::{Discovery, Issuer, Metadata};
+pub use secret::Secret;
+pub use time::{ClockSkew, Lifetime, UnixTime};
+pub use token::{CodeExchange, Granted};
+pub use url::{HttpUrl, UrlFault};
+pub use user_info::UserInfoFormat;

@@ -1,0 +1,169 @@
+//! Who the provider is, and what makes its metadata acceptable
+//! ([OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), [RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)).
+
+use std::fmt;
+
+use super::{
+    error::{Error, Misbehaved, Misconfigured, Source, Unreadable},
+    form,
+    http::{Request, Response},
+    jose::Algorithm,
+    json::Json,
+    url::HttpUrl,
+};
+
+/// The name of a provider: a URL that is compared code point by code point, never normalized
+/// ([RFC 8414 §4](https://www.rfc-editor.org/rfc/rfc8414#section-4)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer(HttpUrl);
+
+impl Issuer {
+    /// Reads a configured issuer.
+    ///
+    /// # Errors
+    /// When it is not an https URL (http only on this machine), or has a query or a fragment.
+    pub fn parse(text: &str) -> Result<Issuer, Misconfigured> {
+        match HttpUrl::parse(text) {
+            Ok(url) if url.is_secure() && url.query().is_none() => Ok(Issuer(url)),
+            _ => Err(Misconfigured::IssuerMalformed),
+        }
+    }
+
+    /// The issuer as it was given.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Where its metadata is.
+    ///
+    /// ```
+    /// use tokenkeep::protocol::{Discovery, Issuer};
+    ///
+    /// let issuer = Issuer::parse("https://as.example/tenant")?;
+    /// assert_eq!(issuer.metadata_url(Discovery::OpenId), "https://as.example/tenant/.well-known/openid-configuration");
+    /// assert_eq!(issuer.metadata_url(Discovery::OAuth), "https://as.example/.well-known/oauth-authorization-server/tenant");
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
+    pub fn metadata_url(&self, discovery: Discovery) -> String {
+        let (origin, path) = (self.0.origin(), self.0.path());
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match discovery {
+            // OpenID Connect Discovery §4.1: "any terminating / MUST be removed before appending".
+            Discovery::OpenId => [origin, path, "/.well-known/openid-configuration"].concat(),
+            // RFC 8414 §3.1: "between the host component and the path component".
+            Discovery::OAuth => [origin, "/.well-known/oauth-authorization-server", path].concat(),
+        }
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which kind of metadata the provider publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// RFC 8414: plain OAuth, nobody is identified.
+    OAuth,
+    /// OpenID Connect Discovery.
+    OpenId,
+}
+
+/// What a provider says of itself, checked: the issuer is the configured one, and every endpoint may be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metadata {
+    /// The issuer, equal to the configured one.
+    pub issuer: Issuer,
+    /// Where the user goes to sign in.
+    pub authorization_endpoint: HttpUrl,
+    /// Where a code is redeemed.
+    pub token_endpoint: HttpUrl,
+    /// Where the signing keys are. Always there with [`Discovery::OpenId`].
+    pub jwks_uri: Option<HttpUrl>,
+    /// Where claims about the user are.
+    pub userinfo_endpoint: Option<HttpUrl>,
+    /// Where the user goes to sign out (OpenID Connect RP-Initiated Logout).
+    pub end_session_endpoint: Option<HttpUrl>,
+    /// How ID tokens may be signed: what the provider offers and we accept.
+    pub id_token_algorithms: Vec<Algorithm>,
+    /// Whether every response says its issuer ([RFC 9207 §3](https://www.rfc-editor.org/rfc/rfc9207#section-3)).
+    pub iss_in_responses: bool,
+}
+
+impl Metadata {
+    /// The request for the metadata.
+    pub fn request(issuer: &Issuer, discovery: Discovery) -> Request {
+        Request::get(issuer.metadata_url(discovery)).header("accept", "application/json")
+    }
+
+    /// Judges the answer.
+    ///
+    /// # Errors
+    /// When it is not metadata of this very issuer, when one of its endpoints is not https, or when the provider does not offer
+    /// what a public client needs.
+    pub fn read(issuer: &Issuer, discovery: Discovery, response: &Response) -> Result<Metadata, Error> {
+        match response.status {
+            200 => {}
+            status @ (404 | 410) => return Err(Misbehaved::MetadataMissing { status }.into()),
+            _ => return Err(response.refused(Source::Metadata)),
+        }
+        let document = response.json_object().map_err(|why| why.of(Source::Metadata))?;
+        Metadata::check(issuer, discovery, &document)
+    }
+
+    fn check(issuer: &Issuer, discovery: Discovery, document: &Json) -> Result<Metadata, Error> {
+        let unreadable = |why: Unreadable| why.of(Source::Metadata);
+        // RFC 8414 §3.3: "the data contained in the response MUST NOT be used" when the issuer is not identical.
+        if document.required_string("issuer").map_err(unreadable)? != issuer.as_str() {
+            return Err(Misbehaved::IssuerMismatch.into());
+        }
+        let endpoint = |member: &'static str| match document.string(member).map_err(unreadable)? {
+            None => Ok(None),
+            Some(text) => match HttpUrl::parse(text) {
+                Ok(url) if url.is_secure() => Ok(Some(url)),
+                _ => Err(Error::from(Misbehaved::BadEndpoint { member })),
+            },
+        };
+        let required = |member: &'static str| endpoint(member)?.ok_or(unreadable(Unreadable::Member(member)));
+
+        let authorization_endpoint = required("authorization_endpoint")?;
+        let ours = |pair: form::Pair<'_>| super::authorize::RESERVED.iter().any(|name| pair.is(name));
+        if form::pairs(authorization_endpoint.query().unwrap_or_default()).any(ours) {
+            return Err(Misbehaved::BadEndpoint { member: "authorization_endpoint" }.into());
+        }
+        // Not used yet, but a document that is careless with one endpoint is not to be trusted with another.
+        let pushed = endpoint("pushed_authorization_request_endpoint")?;
+        endpoint("revocation_endpoint")?;
+
+        let methods = document.strings("code_challenge_methods_supported").map_err(unreadable)?;
+        if methods.is_some_and(|methods| !methods.contains(&"S256")) {
+            return Err(Misconfigured::PkceUnsupported.into());
+        }
+        if document.bool("require_pushed_authorization_requests").map_err(unreadable)? == Some(true) {
+            return Err(match pushed {
+                None => Misbehaved::BadEndpoint { member: "pushed_authorization_request_endpoint" }.into(),
+                Some(_) => Misconfigured::PushedRequestRequired.into(),
+            });
+        }
+        let offered = document.strings("id_token_signing_alg_values_supported").map_err(unreadable)?;
+        let id_token_algorithms = match offered {
+            Some(names) => names.into_iter().filter_map(Algorithm::from_name).collect(),
+            None => Algorithm::ALL.to_vec(),
+        };
+        Ok(Metadata {
+            issuer: issuer.clone(),
+            authorization_endpoint,
+            token_endpoint: required("token_endpoint")?,
+            jwks_uri: match discovery {
+                Discovery::OAuth => endpoint("jwks_uri")?,
+                Discovery::OpenId => Some(required("jwks_uri")?),
+            },
+            userinfo_endpoint: endpoint("userinfo_endpoint")?,
+            end_session_endpoint: endpoint("end_session_endpoint")?,
+            id_token_algorithms,
+            iss_in_responses: document.bool("authorization_response_iss_parameter_supported").map_err(unreadable)? == Some(true),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! An `http` or `https` URL that every parser reads alike.
+//!
+//! Not a URL parser: a gate. What passes has one meaning for us, for the browser and for a server; what could be read in two
+//! ways (user info, back slashes, white space, characters beyond ASCII) does not pass. The browser normalizes what a user or
+//! an app typed before it comes here.
+
+use std::fmt;
+
+/// An absolute `http` or `https` URL without user info and fragment.
+///
+/// ```
+/// use tokenkeep::protocol::HttpUrl;
+///
+/// let url = HttpUrl::parse("https://as.example/login?tenant=1").unwrap();
+/// assert_eq!((url.path(), url.query()), ("/login", Some("tenant=1")));
+/// assert!(url.is_secure());
+/// assert!(HttpUrl::parse("https://user@as.example/").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl {
+    text: String,
+    https: bool,
+    host: String,
+    port: u16,
+    path_start: usize,
+}
+
+/// Why a text is no [`HttpUrl`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlFault {
+    /// It has a fragment.
+    Fragment,
+    /// It is not absolute, has another scheme, user info, or characters that parsers disagree about.
+    Malformed,
+}
+
+impl HttpUrl {
+    /// Reads an absolute URL.
+    ///
+    /// # Errors
+    /// When it has a fragment, is relative, or could be read in two ways.
+    pub fn parse(text: &str) -> Result<HttpUrl, UrlFault> {
+        if text.contains('#') {
+            return Err(UrlFault::Fragment);
+        }
+        HttpUrl::read(text).ok_or(UrlFault::Malformed)
+    }
+
+    fn read(text: &str) -> Option<HttpUrl> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)) {
+            return None;
+        }
+        let (https, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (_, Some(rest)) => (false, rest),
+            _ => return None,
+        };
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, after) = rest.split_at_checked(authority_end)?;
+        let colon = authority.rfind(':').filter(|_| !authority.ends_with(']'));
+        let (host, port) = match colon.and_then(|colon| authority.split_at_checked(colon)) {
+            // "0443" and "" are other spellings of a port; a URL has one.
+            Some((host, port)) => (host, Some(port.strip_prefix(':')?).filter(|port| !port.starts_with(['0', '+']))?.parse().ok()?),
+            None => (authority, if https { 443 } else { 80 }),
+        };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        let literal = |inner: &str| !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+        let known = match host.strip_prefix('[') {
+            Some(inner) => literal(inner.strip_suffix(']')?),
+            None => !host.is_empty() && host.bytes().all(plain),
+        };
+        let path_start = text.len().checked_sub(after.len())?;
+        known.then(|| HttpUrl { text: text.to_owned(), https, host: host.to_ascii_lowercase(), port, path_start })
+    }
+
+    /// The URL as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Scheme, host and port as they were given.
+    pub fn origin(&self) -> &str {
+        self.text.get(..self.path_start).unwrap_or_default()
+    }
+
+    /// From the first slash up to the query; never empty.
+    pub fn path(&self) -> &str {
+        match self.after_origin().split('?').next() {
+            None | Some("") => "/",
+            Some(path) => path,
+        }
+    }
+
+    /// What follows the first question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.after_origin().split_once('?').map(|(_, query)| query)
+    }
+
+    /// Whether what is sent there stays between the two: https, or this very machine.
+    pub fn is_secure(&self) -> bool {
+        self.https || self.host == "localhost" || self.host.ends_with(".localhost") || self.host == "127.0.0.1" || self.host == "[::1]"
+    }
+
+    /// Whether scheme, host and port are the same.
+    pub fn same_origin(&self, other: &HttpUrl) -> bool {
+        (self.https, &self.host, self.port) == (other.https, &other.host, other.port)
+    }
+
+    /// The URL with one more pair in its query.
+    pub fn with_query(&self, pairs: &str) -> String {
+        let separator = match self.query() {
+            None => "?",
+            Some("") => "",
+            Some(_) => "&",
+        };
+        [self.as_str(), separator, pairs].concat()
+    }
+
+    fn after_origin(&self) -> &str {
+        self.text.get(self.path_start..).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for text in [
+            "", "as.example", "//as.example/", "/path", "ftp://as.example", "HTTPS://as.example", "https:/as.example", "https://",
+            "https:///path", "https://user@as.example/", "https://a:b@as.example/", "https://as.example\\@evil/", "https://as.example:/",
+            "https://as.example:0443/", "https://as.example:65536/", "https://as.example:-1/", "https://bücher.example/", "https://as .example/",
+            "https://as.example/\t", "https://as.example/\n", "https://[::1/", "https://[]/", "https://%61s.example/", "https://a,b/",
+        ] {
+            assert_eq!(HttpUrl::parse(text), Err(UrlFault::Malformed), "{text}");
+        }
+        assert_eq!(HttpUrl::parse("https://as.example/#x"), Err(UrlFault::Fragment));
+    }
+
+    #[test]
+    fn the_default_port_is_the_port() {
+        let url = |text| HttpUrl::parse(text).unwrap();
+        assert!(url("https://AS.example:443/a").same_origin(&url("https://as.example?b")));
+        assert!(!url("https://as.example").same_origin(&url("http://as.example:443")));
+        assert!(!url("https://as.example").same_origin(&url("https://as.example:444")));
+    }
+
+    #[test]
+    fn only_this_machine_may_be_plain() {
+        for (text, secure) in [
+            ("https://as.example", true),
+            ("http://as.example", false),
+            ("http://localhost:9400", true),
+            ("http://op.localhost/", true),
+            ("http://127.0.0.1:8080/x", true),
+            ("http://[::1]:80/", true),
+            ("http://127.0.0.1.evil.example/", false),
+            ("http://notlocalhost/", false),
+        ] {
+            assert_eq!(HttpUrl::parse(text).unwrap().is_secure(), secure, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_kept_and_appended_to() {
+        let with = |text| HttpUrl::parse(text).unwrap().with_query("a=b");
+        assert_eq!(with("https://as.example/x"), "https://as.example/x?a=b");
+        assert_eq!(with("https://as.example/x?p=1"), "https://as.example/x?p=1&a=b");
+        assert_eq!(with("https://as.example/x?"), "https://as.example/x?a=b");
+    }
+}

@@ -1,0 +1,21 @@
+//! The app in `../base`, signing in with tokenkeep: what that costs is the difference that `cargo xtask size` prints.
+
+use leptos::prelude::*;
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::path;
+
+#[component]
+fn App() -> impl IntoView {
+    view! {
+        <Router>
+            <Routes fallback=|| "Not found">
+                <Route path=path!("/") view=|| "Home" />
+                <Route path=path!("/about") view=|| "About" />
+            </Routes>
+        </Router>
+    }
+}
+
+fn main() {
+    mount_to_body(App);
+}
