@@ -1,0 +1,99 @@
+// The protected API: reads the bearer token, and answers or challenges as RFC 6750 says.
+
+import { createServer } from 'node:http';
+
+import { errors, jwtVerify } from 'jose';
+
+import { accountWithSub } from './accounts.js';
+
+const ROUTES = {
+  '/me': { respond: ({ sub, scope, client_id, exp }) => ({ sub, scope, client_id, expires_at: exp }) },
+  '/orders': { scope: 'orders:read', respond: ({ sub }) => ({ orders: accountWithSub(sub)?.orders ?? [] }) },
+};
+
+/** `keys` finds the provider's key for a token: a key set of jose. When no longer `isAlive`, /health says so. */
+export function createApi({ issuer, resource, appOrigins }, keys, isAlive = () => true) {
+  return createServer(async (request, response) => {
+    response.setHeader('Cache-Control', 'no-store');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    allowOrigin(request, response);
+
+    const [path] = request.url.split('?');
+    if (path === '/health') return isAlive() ? send(response, 200, 'ok') : send(response, 503, 'ending');
+
+    const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
+    if (!route) return send(response, 404, { error: 'not_found' });
+    if (request.method === 'OPTIONS') return send(response, 204);
+    if (request.method !== 'GET') {
+      response.setHeader('Allow', 'GET, OPTIONS');
+      return send(response, 405, { error: 'method_not_allowed' });
+    }
+
+    const token = /^Bearer +(\S+) *$/i.exec(request.headers.authorization)?.[1];
+    if (!token) return challenge(response, 401);
+
+    try {
+      const claims = await verify(token);
+      if (route.scope && !String(claims.scope ?? '').split(' ').includes(route.scope)) {
+        return challenge(response, 403, {
+          error: 'insufficient_scope',
+          error_description: `the token lacks the scope ${route.scope}`,
+          scope: route.scope,
+        });
+      }
+      return send(response, 200, route.respond(claims));
+    } catch (error) {
+      const error_description = reason(error);
+      if (error_description) return challenge(response, 401, { error: 'invalid_token', error_description });
+      console.error(`GET ${path}: ${error.stack}`);
+      return send(response, 500, { error: 'server_error' });
+    }
+  });
+
+  function allowOrigin({ headers: { origin } }, response) {
+    response.setHeader('Vary', 'Origin');
+    if (!appOrigins.includes(origin)) return;
+    response.setHeader('Access-Control-Allow-Origin', origin);
+    response.setHeader('Access-Control-Allow-Methods', 'GET');
+    response.setHeader('Access-Control-Allow-Headers', 'Authorization');
+    response.setHeader('Access-Control-Expose-Headers', 'WWW-Authenticate');
+    response.setHeader('Access-Control-Max-Age', '600');
+  }
+
+  async function verify(token) {
+    const { payload } = await jwtVerify(token, keys, {
+      issuer,
+      audience: resource,
+      algorithms: ['ES256'],
+      typ: 'at+jwt',
+      requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id'],
+    });
+    // RFC 9449 §7.1: a token that is bound to a key is not a bearer token, and this API reads no proofs.
+    if (payload.cnf) throw new errors.JWTClaimValidationFailed('bound', payload, 'cnf', 'bound');
+    return payload;
+  }
+}
+
+/** What to tell the caller about a refused token, or nothing if it is not the token's fault. */
+function reason(error) {
+  if (error instanceof errors.JWTExpired) return 'the access token expired';
+  if (error instanceof errors.JWTClaimValidationFailed) return `the access token has the wrong ${error.claim}`;
+  if (error instanceof errors.JWKSTimeout || error.code === 'ERR_JOSE_GENERIC') return undefined;
+  if (error instanceof errors.JOSEError) return 'the access token is not one of this provider';
+  return undefined;
+}
+
+function challenge(response, status, parameters = {}) {
+  const quoted = Object.entries({ realm: 'tokenkeep demo API', ...parameters })
+    .map(([name, value]) => `${name}="${value}"`)
+    .join(', ');
+  response.setHeader('WWW-Authenticate', `Bearer ${quoted}`);
+  const { error = 'unauthorized', error_description = 'an access token is needed' } = parameters;
+  return send(response, status, { error, error_description });
+}
+
+function send(response, status, body) {
+  if (body === undefined) return response.writeHead(status).end();
+  const [type, text] = typeof body === 'string' ? ['text/plain', body] : ['application/json', JSON.stringify(body)];
+  return response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8` }).end(text);
+}
