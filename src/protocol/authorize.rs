@@ -268,6 +268,7 @@ pub struct PendingLogin {
     pub(crate) nonce: Secret<String>,
     pub(crate) verifier: CodeVerifier,
     pub(crate) scope: Scope,
+    pub(crate) resources: Vec<String>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) acr: Vec<String>,
     pub(crate) return_to: String,
@@ -369,6 +370,7 @@ pub fn authorize(
         nonce,
         verifier,
         scope: registration.scope.clone(),
+        resources: registration.resources.clone(),
         max_age: sign_in.max_age,
         acr,
         return_to,
@@ -404,6 +406,7 @@ impl PendingLogin {
     /// As text, for a store that outlives the page.
     pub fn to_record(&self) -> Secret<String> {
         let text = |text: &str| Json::from(text);
+        let texts = |texts: &[String]| Json::Array(texts.iter().map(|text| Json::from(text.as_str())).collect());
         let mut members = vec![
             ("issuer", text(&self.issuer)),
             ("client_id", text(&self.client_id)),
@@ -415,7 +418,8 @@ impl PendingLogin {
             ("nonce", text(self.nonce.expose())),
             ("verifier", text(self.verifier.secret().expose())),
             ("scope", text(&self.scope.to_string())),
-            ("acr", Json::Array(self.acr.iter().map(|value| text(value)).collect())),
+            ("resources", texts(&self.resources)),
+            ("acr", texts(&self.acr)),
             ("return_to", text(&self.return_to)),
             ("begun", Json::Number(Number::from(self.begun.as_millis()))),
         ];
@@ -430,6 +434,7 @@ impl PendingLogin {
     pub fn from_record(record: &str) -> Option<PendingLogin> {
         let record = Json::parse(record).ok()?;
         let text = |name: &str| record.get(name).and_then(Json::as_str).map(str::to_owned);
+        let texts = |name: &str| record.get(name)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>();
         let number = |name: &str| record.get(name).map(|value| value.as_number().and_then(Number::floor));
         Some(PendingLogin {
             issuer: text("issuer")?,
@@ -446,7 +451,8 @@ impl PendingLogin {
                 None => None,
                 Some(seconds) => Some(Duration::from_secs(seconds?)),
             },
-            acr: record.get("acr")?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+            resources: texts("resources")?,
+            acr: texts("acr")?,
             return_to: text("return_to")?,
             begun: UnixTime::from_millis(number("begun")??),
         })

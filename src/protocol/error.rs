@@ -189,6 +189,7 @@ errors! {
         ClientSecret = "client_secret": "a page cannot keep a `client_secret`: remove it, and register the app at the provider as a public client with PKCE",
         ConfigMalformed { why: Unreadable } = "config_malformed": "the configuration must be one JSON object",
         DestinationNotAllowed = "destination_not_allowed": "this URL is under none of the entries of `api`, so it gets no token: add its scheme, host, port and path prefix there",
+        EndSessionUnavailable = "end_session_unavailable": "the provider has no end-session endpoint: the user is signed out of this app only",
         Framed = "framed": "the app is framed by another site, where a sign-in could be tricked out of a user: open it in a window of its own",
         InsecureContext = "insecure_context": "this page has no WebCrypto: serve it over https, or from localhost",
         IssuerMalformed = "issuer_malformed": "`issuer` must be an https URL (http only on this machine) without query or fragment, exactly as the provider writes it",

@@ -9,12 +9,24 @@ use super::{
 };
 
 /// The largest answer of a provider that is read, in bytes.
-pub const MAX_ANSWER: usize = 256 * 1024;
+pub const MAX_PROVIDER_ANSWER: usize = 256 * 1024;
 
 /// The time in which a provider must have answered, body included.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const PROVIDER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The largest answer of an API that is read, in bytes, unless the request says otherwise.
+pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// The time in which an API must have answered, body included, unless the request says otherwise.
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A request to be sent.
+///
+/// ```
+/// use tokenkeep::Request;
+///
+/// let request = Request::new("POST", "https://api.example/orders").header("content-type", "application/json").body("{}");
+/// ```
 #[derive(Debug)]
 pub struct Request {
     /// `GET`, `POST`, …
@@ -63,9 +75,14 @@ impl Request {
         }
     }
 
+    /// A request to a provider: it has less time, and less to say, than an API.
+    pub(crate) fn to_provider(method: &str, url: &str) -> Request {
+        Request::new(method, url).deadline(PROVIDER_DEADLINE).limit(MAX_PROVIDER_ANSWER)
+    }
+
     /// A `POST` request with a form, never cached.
     pub(crate) fn form(url: &str, form: String) -> Request {
-        Request::new("POST", url)
+        Request::to_provider("POST", url)
             .header("accept", "application/json")
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form)

@@ -227,7 +227,7 @@ pub struct Jwks(Vec<Jwk>);
 impl Jwks {
     /// The request for the keys. Asked for again because a key was missing, the HTTP cache must not answer.
     pub fn request(jwks_uri: &HttpUrl, cache: Cache) -> Request {
-        Request::get(jwks_uri.as_str()).header("accept", "application/json").cache(cache)
+        Request::to_provider("GET", jwks_uri.as_str()).header("accept", "application/json").cache(cache)
     }
 
     /// Judges the answer.

@@ -95,7 +95,7 @@ pub struct Metadata {
 impl Metadata {
     /// The request for the metadata.
     pub fn request(issuer: &Issuer, discovery: Discovery) -> Request {
-        Request::get(issuer.metadata_url(discovery)).header("accept", "application/json")
+        Request::to_provider("GET", &issuer.metadata_url(discovery)).header("accept", "application/json")
     }
 
     /// Judges the answer.

@@ -44,6 +44,9 @@ impl AuthorizationCode {
         ] {
             form::append(&mut body, name, value);
         }
+        for resource in &login.resources {
+            form::append(&mut body, "resource", resource);
+        }
         Ok(CodeExchange { request: Request::form(metadata.token_endpoint.as_str(), body), code, login })
     }
 }

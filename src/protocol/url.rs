@@ -47,7 +47,10 @@ impl HttpUrl {
     }
 
     fn read(text: &str) -> Option<HttpUrl> {
-        if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)) {
+        // What a browser would still change, or a server read as something else. A query may hold more.
+        let (before_query, _) = text.split_once('?').unwrap_or((text, ""));
+        let refused = |byte: u8| !byte.is_ascii_graphic() || b"\"<>".contains(&byte);
+        if text.bytes().any(refused) || before_query.bytes().any(|byte| b"\\^`{}".contains(&byte)) {
             return None;
         }
         let (https, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {

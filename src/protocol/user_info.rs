@@ -27,7 +27,7 @@ pub(crate) fn request(endpoint: &HttpUrl, format: UserInfoFormat, access_token: 
         UserInfoFormat::Json => "application/json",
         UserInfoFormat::Signed => "application/jwt",
     };
-    Request::get(endpoint.as_str()).header("accept", accept).cache(Cache::NoStore).bearer(access_token)
+    Request::to_provider("GET", endpoint.as_str()).header("accept", accept).cache(Cache::NoStore).bearer(access_token)
 }
 
 /// An answer that was not compared with the user yet.

@@ -1,0 +1,272 @@
+//! What an app configures. Read once, checked whole, and never changed afterwards.
+
+use std::time::Duration;
+
+use crate::protocol::{
+    ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Registration, ResponseMode, Scope, Unreadable, UserInfoFormat,
+};
+
+use super::fetch::Destination;
+
+/// The longest [`Config::clock_leeway`].
+pub const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+/// What an app configures: who signs its users in, and which APIs get a token.
+///
+/// ```
+/// use tokenkeep::Config;
+///
+/// let config = Config::new("https://login.example.com", "my-app")
+///     .scopes("openid profile email")
+///     .api("https://api.example.com/v1/");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    api: Vec<String>,
+    audience: Option<String>,
+    client_id: String,
+    clock_leeway: Duration,
+    clock_skew: ClockSkew,
+    discovery: Discovery,
+    issuer: String,
+    post_logout_redirect: Place,
+    redirect: Place,
+    resource: Vec<String>,
+    response_mode: ResponseMode,
+    scopes: String,
+    trusted_audiences: Vec<String>,
+    user_info: UserInfoFormat,
+}
+
+/// A URL of the app, whole or below its origin.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    Path(String),
+    Whole(String),
+}
+
+impl Config {
+    /// The two things without which nothing works. Scopes are `openid profile` and the redirect URI is `/callback` below the app's
+    /// origin, until said otherwise.
+    pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Config {
+        Config {
+            api: Vec::new(),
+            audience: None,
+            client_id: client_id.into(),
+            clock_leeway: Duration::from_secs(30),
+            clock_skew: ClockSkew::NONE,
+            discovery: Discovery::OpenId,
+            issuer: issuer.into(),
+            post_logout_redirect: Place::Path("/".to_owned()),
+            redirect: Place::Path("/callback".to_owned()),
+            resource: Vec::new(),
+            response_mode: ResponseMode::Query,
+            scopes: "openid profile".to_owned(),
+            trusted_audiences: Vec::new(),
+            user_info: UserInfoFormat::Json,
+        }
+    }
+
+    /// Reads a configuration from JSON: an object with the names of these methods, `issuer` and `client_id` among them.
+    ///
+    /// `scopes` is a text or a list, `resource` and `api` likewise. What is not known is refused: a misspelt option must not go
+    /// unnoticed.
+    ///
+    /// ```
+    /// use tokenkeep::{Config, protocol::Misconfigured};
+    ///
+    /// let text = r#"{"issuer": "https://login.example.com", "client_id": "my-app", "scope": "openid"}"#;
+    /// assert_eq!(Config::from_json(text), Err(Misconfigured::OptionUnknown { option: "scope".into() }));
+    /// ```
+    ///
+    /// # Errors
+    /// Which option is missing, unknown or of the wrong type.
+    pub fn from_json(text: &str) -> Result<Config, Misconfigured> {
+        let document = Json::parse(text).map_err(|why| Misconfigured::ConfigMalformed { why })?;
+        let Json::Object(members) = &document else {
+            return Err(Misconfigured::ConfigMalformed { why: Unreadable::NotAnObject });
+        };
+        let mut config = Config::new("", "");
+        for (option, value) in members {
+            let wrong = || Misconfigured::OptionType { option: option.clone() };
+            let text = || value.as_str().map(str::to_owned).ok_or_else(wrong);
+            let texts = || match value {
+                Json::String(one) => Ok(vec![one.clone()]),
+                Json::Array(many) => many.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or_else(wrong),
+                _ => Err(wrong()),
+            };
+            match option.as_str() {
+                "api" => config.api = texts()?,
+                "audience" => config.audience = Some(text()?),
+                "client_id" => config.client_id = text()?,
+                "client_secret" => return Err(Misconfigured::ClientSecret),
+                "issuer" => config.issuer = text()?,
+                "post_logout_redirect_uri" => config.post_logout_redirect = Place::Whole(text()?),
+                "redirect_uri" => config.redirect = Place::Whole(text()?),
+                "resource" => config.resource = texts()?,
+                "scopes" => config.scopes = texts()?.join(" "),
+                _ => return Err(Misconfigured::OptionUnknown { option: option.clone() }),
+            }
+        }
+        for (option, value) in [("issuer", &config.issuer), ("client_id", &config.client_id)] {
+            if value.is_empty() {
+                return Err(Misconfigured::OptionMissing { option });
+            }
+        }
+        Ok(config)
+    }
+
+    /// An API that gets the access token: scheme, host, port and path prefix, compared exactly. Nothing else ever gets it.
+    pub fn api(mut self, url: impl Into<String>) -> Config {
+        self.api.push(url.into());
+        self
+    }
+
+    /// `audience`: which API the token is for, at providers that know this parameter (Auth0).
+    pub fn audience(mut self, audience: impl Into<String>) -> Config {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// How much the clocks of device and provider may differ. 30 seconds, and at most 300.
+    pub fn clock_leeway(mut self, leeway: Duration) -> Config {
+        self.clock_leeway = leeway;
+        self
+    }
+
+    /// How this device's clock is known to differ. [`Misbehaved::ClockSkew`](crate::protocol::Misbehaved::ClockSkew) tells.
+    pub fn clock_skew(mut self, skew: ClockSkew) -> Config {
+        self.clock_skew = skew;
+        self
+    }
+
+    /// Only OAuth: the app calls APIs for a user whom it does not identify. Metadata is read as RFC 8414 has it.
+    pub fn oauth_only(mut self) -> Config {
+        self.discovery = Discovery::OAuth;
+        self
+    }
+
+    /// Where the user comes back to after signing out: a path below the app's origin. The default is `/`.
+    pub fn post_logout_redirect_path(mut self, path: impl Into<String>) -> Config {
+        self.post_logout_redirect = Place::Path(path.into());
+        self
+    }
+
+    /// Where the user comes back to after signing in: a path below the app's origin. The default is `/callback`.
+    pub fn redirect_path(mut self, path: impl Into<String>) -> Config {
+        self.redirect = Place::Path(path.into());
+        self
+    }
+
+    /// Where the user comes back to after signing in: a whole URL of the app's own origin.
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Config {
+        self.redirect = Place::Whole(uri.into());
+        self
+    }
+
+    /// Which API the token is for ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+    pub fn resource(mut self, uri: impl Into<String>) -> Config {
+        self.resource.push(uri.into());
+        self
+    }
+
+    /// How the response comes back: in the query, until said otherwise.
+    pub fn response_mode(mut self, mode: ResponseMode) -> Config {
+        self.response_mode = mode;
+        self
+    }
+
+    /// What is asked for: words with one space between.
+    pub fn scopes(mut self, scopes: impl Into<String>) -> Config {
+        self.scopes = scopes.into();
+        self
+    }
+
+    /// Somebody else whom the ID token may be for, beside this client.
+    pub fn trusted_audience(mut self, audience: impl Into<String>) -> Config {
+        self.trusted_audiences.push(audience.into());
+        self
+    }
+
+    /// How the provider answers at its UserInfo endpoint.
+    pub fn user_info(mut self, format: UserInfoFormat) -> Config {
+        self.user_info = format;
+        self
+    }
+
+    /// Checks everything, for an app at this origin.
+    ///
+    /// # Errors
+    /// The first option that cannot work, and what to do about it.
+    pub fn check(&self, origin: &str) -> Result<Settings, Misconfigured> {
+        let issuer = Issuer::parse(&self.issuer)?;
+        if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(Misconfigured::ClientIdMalformed);
+        }
+        let scope = Scope::parse(&self.scopes)?;
+        if self.discovery == Discovery::OpenId && !scope.contains("openid") {
+            return Err(Misconfigured::OpenidMissing);
+        }
+        if self.audience.as_deref() == Some("") {
+            return Err(Misconfigured::AudienceMalformed);
+        }
+        if !self.resource.iter().all(|resource| is_resource(resource)) {
+            return Err(Misconfigured::ResourceMalformed);
+        }
+        if self.clock_leeway > MAX_LEEWAY {
+            return Err(Misconfigured::LeewayTooLong);
+        }
+        let here = HttpUrl::parse(origin).map_err(|_| Misconfigured::RedirectUriMalformed)?;
+        let place = |place: &Place| {
+            let url = match place {
+                Place::Path(path) if path.starts_with('/') && !path.starts_with("//") => HttpUrl::parse(&[here.origin(), path].concat()),
+                Place::Path(_) => return Err(Misconfigured::RedirectUriMalformed),
+                Place::Whole(url) => HttpUrl::parse(url),
+            };
+            url.ok().filter(|url| url.same_origin(&here)).ok_or(Misconfigured::RedirectUriMalformed)
+        };
+        Ok(Settings {
+            api: self.api.iter().map(|api| Destination::parse(api)).collect::<Result<_, _>>()?,
+            clock_leeway: self.clock_leeway,
+            clock_skew: self.clock_skew,
+            discovery: self.discovery,
+            issuer,
+            post_logout_redirect_uri: place(&self.post_logout_redirect)?,
+            registration: Registration {
+                client_id: self.client_id.clone(),
+                redirect_uri: place(&self.redirect)?,
+                scope,
+                audience: self.audience.clone(),
+                resources: self.resource.clone(),
+                response_mode: self.response_mode,
+            },
+            trusted_audiences: self.trusted_audiences.clone(),
+            user_info: self.user_info,
+        })
+    }
+}
+
+/// A [`Config`] that was checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub(crate) api: Vec<Destination>,
+    pub(crate) clock_leeway: Duration,
+    pub(crate) clock_skew: ClockSkew,
+    pub(crate) discovery: Discovery,
+    pub(crate) issuer: Issuer,
+    pub(crate) post_logout_redirect_uri: HttpUrl,
+    pub(crate) registration: Registration,
+    pub(crate) trusted_audiences: Vec<String>,
+    pub(crate) user_info: UserInfoFormat,
+}
+
+/// RFC 8707 §2: "an absolute URI", and "MUST NOT include a fragment component".
+fn is_resource(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, rest)| (scheme.bytes(), rest));
+    let absolute = scheme.is_some_and(|(mut scheme, rest)| {
+        scheme.next().is_some_and(|first| first.is_ascii_alphabetic())
+            && scheme.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && !rest.is_empty()
+    });
+    absolute && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+}

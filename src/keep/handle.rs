@@ -1,0 +1,74 @@
+//! What a page knows of its keep.
+
+use std::rc::Rc;
+
+use futures_util::future::{FutureExt, LocalBoxFuture};
+
+use super::{Arrival, Keep, pending::NotTaken};
+use crate::protocol::{Callback, Claims, Error, Request, Response, Secret, SignIn};
+
+/// A keep, wherever it is. Everything that goes through here could go through a message port.
+#[derive(Clone)]
+pub enum Handle {
+    /// In this very page.
+    Here(Rc<Keep>),
+}
+
+/// What became of a response.
+pub enum Taken {
+    /// It belongs to another client on this origin, and was left to it.
+    NotOurs,
+    /// It is being worked on. The pending login is already gone from the store.
+    Ours(LocalBoxFuture<'static, Result<Arrival, Error>>),
+    /// It was refused, and no request was sent.
+    Refused(Error),
+}
+
+impl Handle {
+    /// Begins a sign-in, and answers with the URL to send the user to.
+    pub fn begin(&self, sign_in: SignIn, return_to: String) -> LocalBoxFuture<'static, Result<Secret<String>, Error>> {
+        let Handle::Here(keep) = self;
+        keep.clone().begin(sign_in, return_to).boxed_local()
+    }
+
+    /// Hands over a response. When this returns, before anything is awaited, the pending login has been used up.
+    pub fn finish(&self, callback: &Callback) -> Taken {
+        let Handle::Here(keep) = self;
+        match keep.take(callback) {
+            Ok(code) => Taken::Ours(keep.clone().redeem(code).boxed_local()),
+            Err(NotTaken::OtherClient) => Taken::NotOurs,
+            Err(NotTaken::Refused(error)) => Taken::Refused(error),
+        }
+    }
+
+    /// Sends an API request with the access token.
+    pub fn fetch(&self, request: Request) -> LocalBoxFuture<'static, Result<Response, Error>> {
+        let Handle::Here(keep) = self;
+        keep.clone().fetch(request).boxed_local()
+    }
+
+    /// Asks the provider for claims about the user who is signed in.
+    pub fn user_info(&self) -> LocalBoxFuture<'static, Result<Claims, Error>> {
+        let Handle::Here(keep) = self;
+        keep.clone().user_info().boxed_local()
+    }
+
+    /// Drops the tokens, at once.
+    pub fn end(&self) {
+        let Handle::Here(keep) = self;
+        keep.end();
+    }
+
+    /// Where to send the user to sign out at the provider.
+    pub fn end_session_url(&self) -> LocalBoxFuture<'static, Result<String, Error>> {
+        let Handle::Here(keep) = self;
+        keep.clone().end_session_url().boxed_local()
+    }
+
+    /// Drops the tokens and every pending login of this client.
+    pub fn close(&self) {
+        let Handle::Here(keep) = self;
+        keep.end();
+        super::pending::forget_all(&*keep.ports.store, &keep.settings.issuer, &keep.settings.registration.client_id);
+    }
+}

@@ -1,0 +1,312 @@
+//! The visible side: what an app holds. It knows who is signed in, and never a token.
+
+mod listeners;
+pub mod ports;
+mod redirect;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+
+use futures_util::future::{FutureExt, LocalBoxFuture, Shared};
+
+pub use listeners::Subscription;
+use listeners::Listeners;
+use ports::Navigation;
+
+use crate::{
+    keep::{self, Arrival, Config, Event, Handle, Keep, Session, ports::Ports},
+    protocol::{Claims, Error, HttpUrl, Misbehaved, Misconfigured, Request, Response, SignIn, UnixTime, UrlFault},
+};
+
+/// The time in which a navigation that was asked for counts as under way.
+const LEAVING: Duration = Duration::from_secs(5);
+
+type Flight<T> = Shared<LocalBoxFuture<'static, T>>;
+
+/// Whether somebody is signed in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum State {
+    /// Not known yet: a sign-in is being finished, or this is a server.
+    #[default]
+    Unknown,
+    /// Nobody is.
+    SignedOut,
+    /// Somebody is.
+    SignedIn(Session),
+    /// Nobody is, because signing in failed.
+    Failed(Error),
+}
+
+/// How far a sign-out reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignOut {
+    /// Only this app: the user stays signed in at the provider.
+    Local,
+    /// The provider too: the browser leaves for it, and comes back.
+    #[default]
+    Provider,
+}
+
+/// What came of looking at the address.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finished {
+    /// There was no response in the address, or it was none of ours.
+    Nothing,
+    /// Somebody signed in.
+    SignedIn {
+        /// Who.
+        session: Session,
+        /// Where in the app the user wanted to be: path, query and hash.
+        return_to: String,
+    },
+}
+
+/// Signs users in and calls APIs for them. Clones are the same client.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    keep: Handle,
+    redirect_uri: HttpUrl,
+    now: Box<dyn Fn() -> UnixTime>,
+    navigation: Rc<dyn Navigation>,
+    state: RefCell<State>,
+    states: Listeners<State>,
+    events: Rc<Listeners<Event>>,
+    arriving: RefCell<Option<Flight<Result<Finished, Error>>>>,
+    departing: RefCell<Option<Flight<Result<(), Error>>>>,
+    left: Rc<Cell<Option<UnixTime>>>,
+}
+
+impl Client {
+    /// Opens a client. Sends nothing, and does not look at the address yet: [`Client::finish_sign_in`] does.
+    ///
+    /// # Errors
+    /// When the configuration cannot work: which option, and what to do.
+    pub fn open(config: &Config, ports: Ports, navigation: Rc<dyn Navigation>) -> Result<Client, Error> {
+        let settings = config.check(&navigation.origin())?;
+        let redirect_uri = settings.registration.redirect_uri.clone();
+        let events = Rc::new(Listeners::default());
+        let clock = ports.clock.clone();
+        let report = {
+            let events = events.clone();
+            Rc::new(move |event: Event| events.tell(&event))
+        };
+        let left: Rc<Cell<Option<UnixTime>>> = Rc::default();
+        let returned = left.clone();
+        navigation.on_return(Rc::new(move || returned.set(None)));
+        Ok(Client(Rc::new(Inner {
+            keep: Handle::Here(Keep::new(settings, ports, report)),
+            redirect_uri,
+            now: Box::new(move || clock.now()),
+            navigation,
+            state: RefCell::default(),
+            states: Listeners::default(),
+            events,
+            arriving: RefCell::default(),
+            departing: RefCell::default(),
+            left,
+        })))
+    }
+
+    /// Whether somebody is signed in.
+    pub fn state(&self) -> State {
+        self.0.state.borrow().clone()
+    }
+
+    /// Calls back when the state changes.
+    pub fn on_state(&self, callback: impl Fn(&State) + 'static) -> Subscription {
+        self.0.states.add(Rc::new(callback))
+    }
+
+    /// Calls back when something happens.
+    pub fn on_event(&self, callback: impl Fn(&Event) + 'static) -> Subscription {
+        self.0.events.add(Rc::new(callback))
+    }
+
+    /// Leaves for the provider. Answers when the navigation has begun; any number of calls begin one.
+    ///
+    /// # Errors
+    /// When the sign-in cannot begin. Nothing was remembered then.
+    pub fn sign_in(&self, sign_in: SignIn) -> impl Future<Output = Result<(), Error>> + 'static {
+        let known = self.0.departing.borrow().clone();
+        let flight = known.unwrap_or_else(|| {
+            let inner = self.0.clone();
+            let flight = async move { inner.depart(sign_in).await }.boxed_local().shared();
+            *self.0.departing.borrow_mut() = Some(flight.clone());
+            flight
+        });
+        let inner = self.0.clone();
+        async move {
+            let outcome = flight.await;
+            inner.departing.borrow_mut().take();
+            outcome
+        }
+    }
+
+    /// Finishes a sign-in if the address carries its response, and says who is signed in.
+    ///
+    /// **When this returns, before anything is awaited, the response has left the address bar and the pending login is used up.**
+    /// Called again it gives the same answer: one response is handled once.
+    ///
+    /// # Errors
+    /// When the response is not acceptable. Who was signed in before still is.
+    pub fn finish_sign_in(&self) -> impl Future<Output = Result<Finished, Error>> + 'static {
+        self.0.arrive();
+        let known = self.0.arriving.borrow().clone();
+        let inner = self.0.clone();
+        async move {
+            match known {
+                Some(flight) => flight.await,
+                None => {
+                    inner.settle();
+                    Ok(Finished::Nothing)
+                }
+            }
+        }
+    }
+
+    /// Calls an API: with the token if it is one of [`Config::api`], and not at all otherwise. Redirects are not followed.
+    ///
+    /// A response that says no is a response: [`Challenge::read`](crate::protocol::Challenge::read) tells why a 401 is one.
+    ///
+    /// # Errors
+    /// When nobody is signed in, the destination is not listed, or no answer came.
+    pub fn fetch(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + 'static {
+        // What the browser makes of the URL is what is compared and what is sent.
+        let resolved = self.0.navigation.resolve(&request.url).ok_or(UrlFault::Malformed);
+        let resolved = resolved.map(|url| url.split('#').next().unwrap_or_default().to_owned());
+        let inner = self.0.clone();
+        async move {
+            request.url = resolved.map_err(|_| Misconfigured::RequestMalformed)?;
+            inner.keep.fetch(request).await
+        }
+    }
+
+    /// Asks the provider for claims about the user who is signed in.
+    ///
+    /// # Errors
+    /// When nobody is signed in, no answer came, or the answer is about somebody else.
+    pub fn user_info(&self) -> impl Future<Output = Result<Claims, Error>> + 'static {
+        self.0.keep.user_info()
+    }
+
+    /// Signs out: here at once, then at the provider, by leaving for it.
+    ///
+    /// # Errors
+    /// When the provider cannot be asked. The user is signed out here all the same.
+    pub fn sign_out(&self, reach: SignOut) -> impl Future<Output = Result<(), Error>> + 'static {
+        self.0.keep.end();
+        self.0.arriving.borrow_mut().take();
+        self.0.set(State::SignedOut);
+        let inner = self.0.clone();
+        async move {
+            if reach == SignOut::Provider {
+                let url = inner.keep.end_session_url().await?;
+                inner.navigation.go(&url);
+            }
+            Ok(())
+        }
+    }
+
+    /// Where a URL of the app lies: path, query and hash. What is elsewhere becomes the root.
+    pub fn place(&self, url: &str) -> String {
+        redirect::place(&*self.0.navigation, url, &self.0.redirect_uri)
+    }
+
+    /// Drops the tokens and removes all that was stored for this client.
+    pub fn close(&self) {
+        self.0.keep.close();
+        self.0.arriving.borrow_mut().take();
+        self.0.set(State::SignedOut);
+    }
+}
+
+impl Inner {
+    async fn depart(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
+        let now = (self.now)();
+        if self.left.get().is_some_and(|left| now.since(left) < LEAVING && left <= now) {
+            return Ok(());
+        }
+        let outcome = self.clone().leave(sign_in).await;
+        if let Err(error) = &outcome {
+            self.events.tell(&Event::Failed(error.clone()));
+        }
+        outcome
+    }
+
+    async fn leave(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
+        if self.navigation.is_framed_by_another_origin() {
+            return Err(Misconfigured::Framed.into());
+        }
+        let wanted = sign_in.return_to.clone().unwrap_or_else(|| self.navigation.address());
+        let return_to = redirect::place(&*self.navigation, &wanted, &self.redirect_uri);
+        let url = self.keep.begin(sign_in, return_to).await?;
+        self.events.tell(&Event::Redirecting);
+        self.left.set(Some((self.now)()));
+        self.navigation.go(url.expose());
+        Ok(())
+    }
+
+    /// Looks at the address, once. Awaits nothing.
+    fn arrive(self: &Rc<Self>) {
+        let Some(callback) = redirect::receive(&*self.navigation, &self.redirect_uri) else { return };
+        let taken = self.keep.finish(&callback);
+        if matches!(taken, keep::Taken::NotOurs) {
+            return;
+        }
+        redirect::scrub(&*self.navigation);
+        self.events.tell(&Event::CallbackReceived);
+        let inner = self.clone();
+        let flight = async move {
+            let outcome = match taken {
+                keep::Taken::Ours(work) => work.await,
+                keep::Taken::Refused(error) => Err(error),
+                keep::Taken::NotOurs => return Ok(Finished::Nothing),
+            };
+            inner.arrived(outcome)
+        };
+        *self.arriving.borrow_mut() = Some(flight.boxed_local().shared());
+    }
+
+    fn arrived(&self, outcome: Result<Arrival, Error>) -> Result<Finished, Error> {
+        match outcome {
+            Ok(Arrival { session, return_to }) => {
+                self.set(State::SignedIn(session.clone()));
+                self.events.tell(&Event::SignedIn);
+                // The place came back from the browser's storage: it is looked at again.
+                let return_to = redirect::place(&*self.navigation, &return_to, &self.redirect_uri);
+                Ok(Finished::SignedIn { session, return_to })
+            }
+            Err(error) => {
+                self.events.tell(&Event::Failed(error.clone()));
+                let nobody = !matches!(*self.state.borrow(), State::SignedIn(_));
+                match &error {
+                    // A response that was handled before, here or in another tab, is no failure of anybody.
+                    Error::Misbehaved(Misbehaved::AlreadyUsed) => self.settle(),
+                    _ if nobody => self.set(State::Failed(error.clone())),
+                    _ => {}
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Nothing is under way: who is not known to be signed in is not.
+    fn settle(&self) {
+        if *self.state.borrow() == State::Unknown {
+            self.set(State::SignedOut);
+        }
+    }
+
+    fn set(&self, state: State) {
+        let changed = *self.state.borrow() != state;
+        if changed {
+            *self.state.borrow_mut() = state.clone();
+            self.states.tell(&state);
+        }
+    }
+}

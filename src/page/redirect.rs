@@ -1,0 +1,28 @@
+//! The address bar: what comes back in it, and where in the app a user is sent.
+
+use super::ports::Navigation;
+use crate::protocol::{Callback, HttpUrl};
+
+/// Takes a response out of the address bar, if there is one.
+pub(crate) fn receive(navigation: &dyn Navigation, redirect_uri: &HttpUrl) -> Option<Callback> {
+    Callback::read(&navigation.address(), redirect_uri.as_str())
+}
+
+/// Cleans the address bar of a response, without a trace in the history.
+pub(crate) fn scrub(navigation: &dyn Navigation) {
+    let address = navigation.address();
+    let clean = Callback::scrub(&address);
+    if clean != address {
+        navigation.replace(&clean);
+    }
+}
+
+/// A place in the app: path, query and hash. What is elsewhere, or is the redirect URI itself, becomes the root.
+pub(crate) fn place(navigation: &dyn Navigation, url: &str, redirect_uri: &HttpUrl) -> String {
+    let origin = navigation.origin();
+    let inside = navigation.resolve(url).and_then(|url| url.strip_prefix(&origin).filter(|rest| rest.starts_with('/')).map(str::to_owned));
+    match inside {
+        Some(place) if place.split(['?', '#']).next() != Some(redirect_uri.path()) || redirect_uri.path() == "/" => Callback::scrub(&place),
+        _ => "/".to_owned(),
+    }
+}
