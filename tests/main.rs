@@ -1,1 +1,27 @@
-//! Tests.
+//! The library against a world in memory: provider, tabs, clock and network. Native, and the same in wasm.
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice
+)]
+
+mod catalogue;
+mod flows;
+mod fuzz;
+mod secrets;
+mod vectors;
+mod world;
+
+/// What marks a test: the same functions run natively and in a browser.
+#[cfg(not(target_family = "wasm"))]
+use std::prelude::v1::test;
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -52,7 +52,8 @@ fn wanders(path: &str) -> bool {
 /// # Errors
 /// When it goes elsewhere, brings its own `Authorization`, or is no request.
 pub(crate) fn check(request: &Request, allowed: &[Destination]) -> Result<HttpUrl, Misconfigured> {
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    let token =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     let value = |text: &str| text.bytes().all(|byte| byte == b'\t' || matches!(byte, b' '..=b'~'));
     let without_body = matches!(request.method.as_str(), "GET" | "HEAD");
     let forbidden = ["CONNECT", "TRACE", "TRACK"].iter().any(|method| request.method.eq_ignore_ascii_case(method));

@@ -29,8 +29,8 @@ use ports::{HttpFailure, Ports};
 
 use crate::protocol::{
     AuthorizationCode, Cache, Callback, Claims, Discovery, EndSession, Entropy, Error, Expected, Granted, Interrupted, Issuer, Jwks,
-    Metadata, Misbehaved, Misconfigured, Request, Response, Scope, Secret, SignIn, Signed, Source, UnixTime, Unverified, authorize::authorize,
-    user_info,
+    Metadata, Misbehaved, Misconfigured, Request, Response, Scope, Secret, SignIn, Signed, Source, UnixTime, Unverified,
+    authorize::authorize, user_info,
 };
 
 /// How long provider metadata is kept.

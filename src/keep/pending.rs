@@ -25,7 +25,13 @@ pub(crate) fn remember(store: &dyn Store, login: &PendingLogin, now: UnixTime) -
 ///
 /// # Errors
 /// [`NotTaken`] says why there is none. Then nothing was changed.
-pub(crate) fn take(store: &dyn Store, state: &StateDigest, issuer: &Issuer, client_id: &str, now: UnixTime) -> Result<PendingLogin, NotTaken> {
+pub(crate) fn take(
+    store: &dyn Store,
+    state: &StateDigest,
+    issuer: &Issuer,
+    client_id: &str,
+    now: UnixTime,
+) -> Result<PendingLogin, NotTaken> {
     let key = key(state);
     let record = match store.read(&key) {
         Err(failure) => return Err(NotTaken::Refused(failure.into())),

@@ -12,8 +12,8 @@ use std::{
 
 use futures_util::future::{FutureExt, LocalBoxFuture, Shared};
 
-pub use listeners::Subscription;
 use listeners::Listeners;
+pub use listeners::Subscription;
 use ports::Navigation;
 
 use crate::{

@@ -434,7 +434,9 @@ impl PendingLogin {
     pub fn from_record(record: &str) -> Option<PendingLogin> {
         let record = Json::parse(record).ok()?;
         let text = |name: &str| record.get(name).and_then(Json::as_str).map(str::to_owned);
-        let texts = |name: &str| record.get(name)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>();
+        let texts = |name: &str| {
+            record.get(name)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
+        };
         let number = |name: &str| record.get(name).map(|value| value.as_number().and_then(Number::floor));
         Some(PendingLogin {
             issuer: text("issuer")?,

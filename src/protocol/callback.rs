@@ -14,7 +14,17 @@ pub const MAX_CALLBACK: usize = 64 * 1024;
 
 /// Parameters that belong to a response and leave the address bar.
 const RESPONSE: &[&str] = &[
-    "access_token", "code", "error", "error_description", "error_uri", "expires_in", "id_token", "iss", "response", "session_state", "state",
+    "access_token",
+    "code",
+    "error",
+    "error_description",
+    "error_uri",
+    "expires_in",
+    "id_token",
+    "iss",
+    "response",
+    "session_state",
+    "state",
     "token_type",
 ];
 
@@ -37,13 +47,20 @@ impl Callback {
             return None;
         }
         if address.len() > MAX_CALLBACK {
-            return Some(Callback { mode: ResponseMode::Query, arrived_at: redirect_uri.to_owned(), parameters: Vec::new(), oversized: true });
+            return Some(Callback {
+                mode: ResponseMode::Query,
+                arrived_at: redirect_uri.to_owned(),
+                parameters: Vec::new(),
+                oversized: true,
+            });
         }
         let collect = |form| {
             let ours = |pair: Pair<'_>| Some((response_parameter(pair)?, form::decode(pair.value).map(Secret::new)));
             form::pairs(form).filter_map(ours).collect::<Vec<_>>()
         };
-        let is_response = |parameters: &[(&str, _)]| parameters.iter().any(|(name, _)| matches!(*name, "access_token" | "code" | "error" | "id_token" | "response"));
+        let is_response = |parameters: &[(&str, _)]| {
+            parameters.iter().any(|(name, _)| matches!(*name, "access_token" | "code" | "error" | "id_token" | "response"))
+        };
         let (query, fragment) = (collect(parts.query), collect(parts.fragment));
         let mode = match (is_response(&query), is_response(&fragment)) {
             (false, false) => return None,
@@ -61,7 +78,9 @@ impl Callback {
         if address.len() > MAX_CALLBACK {
             return parts.base.to_owned();
         }
-        let keep = |form: &str| form::pairs(form).filter(|pair| response_parameter(*pair).is_none()).map(|pair| pair.raw).collect::<Vec<_>>().join("&");
+        let keep = |form: &str| {
+            form::pairs(form).filter(|pair| response_parameter(*pair).is_none()).map(|pair| pair.raw).collect::<Vec<_>>().join("&")
+        };
         let query = keep(parts.query);
         let has_response = form::pairs(parts.fragment).any(|pair| response_parameter(pair).is_some());
         let fragment = if has_response { keep(parts.fragment) } else { parts.fragment.to_owned() };

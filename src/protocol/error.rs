@@ -232,7 +232,9 @@ impl ProviderError {
         Some(ProviderError {
             error: cut(error, secrets),
             description: description.map(|text| plain_text(&cut(text, secrets))).filter(|text| !text.is_empty()),
-            uri: uri.filter(|uri| uri.len() <= 2000 && secrets.iter().all(|secret| !uri.contains(secret.expose().as_str()))).and_then(|uri| HttpUrl::parse(uri).ok()),
+            uri: uri
+                .filter(|uri| uri.len() <= 2000 && secrets.iter().all(|secret| !uri.contains(secret.expose().as_str())))
+                .and_then(|uri| HttpUrl::parse(uri).ok()),
         })
     }
 
@@ -338,12 +340,17 @@ impl Unreadable {
 }
 
 fn cut(text: &str, secrets: &[&Secret<String>]) -> String {
-    secrets.iter().filter(|secret| !secret.expose().is_empty()).fold(text.to_owned(), |text, secret| text.replace(secret.expose().as_str(), "[removed]"))
+    secrets
+        .iter()
+        .filter(|secret| !secret.expose().is_empty())
+        .fold(text.to_owned(), |text, secret| text.replace(secret.expose().as_str(), "[removed]"))
 }
 
 /// Text that can do nothing but be read: no control characters, no characters that turn the direction of others.
 fn plain_text(text: &str) -> String {
-    let inert = |char: &char| !char.is_control() && !matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let inert = |char: &char| {
+        !char.is_control() && !matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     text.chars().filter(inert).take(500).collect()
 }
 

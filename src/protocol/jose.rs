@@ -178,7 +178,9 @@ impl Jwk {
     pub fn read(key: &Json) -> Option<Jwk> {
         let text = |name: &str| key.get(name).and_then(Json::as_str);
         // base64url, strictly: what a browser and a server would read alike.
-        let number = |name: &str| text(name).filter(|value| Base64UrlUnpadded::decode_vec(value).is_ok_and(|bytes| !bytes.is_empty())).map(str::to_owned);
+        let number = |name: &str| {
+            text(name).filter(|value| Base64UrlUnpadded::decode_vec(value).is_ok_and(|bytes| !bytes.is_empty())).map(str::to_owned)
+        };
         let verifies = key.get("key_ops").is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.contains(&Json::from("verify"))));
         let signs = key.get("use").is_none_or(|purpose| purpose.as_str() == Some("sig"));
         if key.get("d").is_some() || !verifies || !signs {
@@ -241,7 +243,8 @@ impl Jwks {
         // Key sets come as application/json or application/jwk-set+json (RFC 7517 §8.5); the signature guards against the rest.
         let unreadable = |why: Unreadable| why.of(Source::Keys);
         let document = response.json().map_err(unreadable)?;
-        let keys = document.get("keys").and_then(Json::as_array).filter(|keys| !keys.is_empty()).ok_or(unreadable(Unreadable::Member("keys")))?;
+        let keys =
+            document.get("keys").and_then(Json::as_array).filter(|keys| !keys.is_empty()).ok_or(unreadable(Unreadable::Member("keys")))?;
         if keys.len() > MAX_KEYS {
             return Err(unreadable(Unreadable::TooLarge));
         }
@@ -282,7 +285,8 @@ impl Unverified {
             return Err(Misbehaved::IdTokenMalformed);
         }
         let mut segments = token.split('.');
-        let (Some(header), Some(payload), Some(signature), more) = (segments.next(), segments.next(), segments.next(), segments.count()) else {
+        let (Some(header), Some(payload), Some(signature), more) = (segments.next(), segments.next(), segments.next(), segments.count())
+        else {
             return Err(Misbehaved::IdTokenMalformed);
         };
         match more {

@@ -390,7 +390,23 @@ mod tests {
     #[test]
     fn what_is_not_json_is_refused() {
         for text in [
-            "", " ", "{", "[1,]", "{\"a\":1,}", "01", "1.", ".5", "+1", "1e", "tru", "nul", "'a'", "{a:1}", "[1] 2", "\"\n\"", "NaN",
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "tru",
+            "nul",
+            "'a'",
+            "{a:1}",
+            "[1] 2",
+            "\"\n\"",
+            "NaN",
             "\"open",
         ] {
             assert_eq!(Json::parse(text), Err(Unreadable::NotJson), "{text}");

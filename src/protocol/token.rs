@@ -95,7 +95,9 @@ impl Granted {
         match response.status {
             200 => {}
             // RFC 6749 §5.2: "the authorization server MAY return an HTTP 401", and some then send no body.
-            401 => return Err(ProviderError::new("invalid_client", None, None, &[]).map_or(response.refused(Source::Token), Error::Provider)),
+            401 => {
+                return Err(ProviderError::new("invalid_client", None, None, &[]).map_or(response.refused(Source::Token), Error::Provider));
+            }
             _ => return Err(response.refused(Source::Token)),
         }
         let unreadable = |why: Unreadable| why.of(Source::Token);
@@ -121,7 +123,9 @@ impl Granted {
         };
         let scope = match body.string("scope")? {
             None => asked.clone(),
-            Some(text) => Scope::parse(&text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).map_err(|_| Unreadable::Member("scope"))?,
+            Some(text) => {
+                Scope::parse(&text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).map_err(|_| Unreadable::Member("scope"))?
+            }
         };
         Ok(Granted { access_token, expires, id_token: secret("id_token")?, refresh_token: secret("refresh_token")?, scope })
     }

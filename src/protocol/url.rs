@@ -137,10 +137,30 @@ mod tests {
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         for text in [
-            "", "as.example", "//as.example/", "/path", "ftp://as.example", "HTTPS://as.example", "https:/as.example", "https://",
-            "https:///path", "https://user@as.example/", "https://a:b@as.example/", "https://as.example\\@evil/", "https://as.example:/",
-            "https://as.example:0443/", "https://as.example:65536/", "https://as.example:-1/", "https://bücher.example/", "https://as .example/",
-            "https://as.example/\t", "https://as.example/\n", "https://[::1/", "https://[]/", "https://%61s.example/", "https://a,b/",
+            "",
+            "as.example",
+            "//as.example/",
+            "/path",
+            "ftp://as.example",
+            "HTTPS://as.example",
+            "https:/as.example",
+            "https://",
+            "https:///path",
+            "https://user@as.example/",
+            "https://a:b@as.example/",
+            "https://as.example\\@evil/",
+            "https://as.example:/",
+            "https://as.example:0443/",
+            "https://as.example:65536/",
+            "https://as.example:-1/",
+            "https://bücher.example/",
+            "https://as .example/",
+            "https://as.example/\t",
+            "https://as.example/\n",
+            "https://[::1/",
+            "https://[]/",
+            "https://%61s.example/",
+            "https://a,b/",
         ] {
             assert_eq!(HttpUrl::parse(text), Err(UrlFault::Malformed), "{text}");
         }

@@ -1,0 +1,95 @@
+//! What works, from end to end.
+
+use tokenkeep::{
+    Event, Finished, SignIn, State,
+    protocol::{Algorithm, Cache, ResponseMode},
+};
+
+use crate::{
+    test,
+    world::{API, CLIENT, Endpoint, Key, ORIGIN, World},
+};
+
+#[test]
+fn a_user_signs_in_and_calls_an_api() {
+    let world = World::new();
+    let mut tab = world.tab();
+    let session = tab.sign_in().unwrap();
+    assert_eq!(session.subject(), Some("alice"));
+    assert_eq!(session.claims.as_ref().unwrap().display_name(), "Alice Archer");
+    assert_eq!(tab.state(), State::SignedIn(session));
+    assert_eq!(tab.address(), format!("{ORIGIN}/callback"));
+    assert_eq!(tab.fetch(&format!("{API}me?x=1")).unwrap().status, 200);
+    let happened = tab.events.borrow().clone();
+    assert_eq!(
+        happened,
+        [
+            Event::CallbackReceived,
+            Event::MetadataRead,
+            Event::CodeRedeemed,
+            Event::KeysRead,
+            Event::IdTokenVerified { algorithm: Algorithm::Es256 },
+            Event::SignedIn,
+            Event::ApiAnswered { url: format!("{API}me"), status: 200 },
+        ]
+    );
+}
+
+#[test]
+fn from_click_to_answer_nothing_is_asked_that_need_not_be() {
+    let world = World::new();
+    let mut tab = world.tab();
+    tab.sign_in().unwrap();
+    tab.fetch(&format!("{API}me")).unwrap();
+    let asked: Vec<_> = world.requests().iter().map(|sent| (sent.to.unwrap(), sent.cache)).collect();
+    // The metadata is asked for once on each of the two pages; the browser's HTTP cache may answer the second time.
+    assert_eq!(
+        asked,
+        [
+            (Endpoint::Metadata, Cache::Default),
+            (Endpoint::Metadata, Cache::Default),
+            (Endpoint::Token, Cache::NoStore),
+            (Endpoint::Keys, Cache::Default),
+            (Endpoint::Api, Cache::Default),
+        ]
+    );
+}
+
+#[test]
+fn a_user_comes_back_to_the_deep_link() {
+    let world = World::new();
+    let mut tab = world.tab_at(&World::config(), &format!("{ORIGIN}/orders/7?sort=date#top")).unwrap();
+    let url = tab.leave(SignIn::default()).unwrap();
+    let callback = world.provider.authorize(&url);
+    let Ok(Finished::SignedIn { return_to, .. }) = tab.arrive(&callback) else { panic!("not signed in") };
+    assert_eq!(return_to, "/orders/7?sort=date#top");
+}
+
+#[test]
+fn every_algorithm_that_is_accepted_verifies() {
+    for algorithm in Algorithm::ALL {
+        let world = World::new();
+        world.provider.sign_with(Key::new(algorithm, "key-1"));
+        let mut tab = world.tab();
+        assert_eq!(tab.sign_in().map(|session| session.subject().map(str::to_owned)), Ok(Some("alice".into())), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_response_may_come_in_the_fragment_when_asked_for() {
+    let world = World::new();
+    let mut tab = world.tab_with(&World::config().response_mode(ResponseMode::Fragment)).unwrap();
+    assert!(tab.sign_in().is_ok());
+    assert_eq!(tab.address(), format!("{ORIGIN}/callback"));
+}
+
+#[test]
+fn another_tab_may_finish_what_one_began() {
+    let world = World::new();
+    let tab = world.tab();
+    let callback = world.provider.authorize(&tab.leave(SignIn::default()).unwrap());
+    let mut other = world.tab();
+    assert!(matches!(other.arrive(&callback), Ok(Finished::SignedIn { .. })));
+    assert_eq!(world.requests().iter().filter(|sent| sent.to == Some(Endpoint::Token)).count(), 1);
+    assert_eq!(world.requests()[2].field("client_id").as_deref(), Some(CLIENT));
+}

@@ -1,0 +1,329 @@
+//! An OpenID provider with an API: correct, until a test says otherwise.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use serde_json::{Value, json};
+use tokenkeep::{
+    keep::ports::HttpFailure,
+    protocol::{Algorithm, Response},
+};
+use url::Url;
+
+use super::{CLIENT, ISSUER, Key, Sent, Time, b64};
+
+/// Where a request can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    Api,
+    Keys,
+    Metadata,
+    Token,
+    UserInfo,
+}
+
+type Answerer = Box<dyn FnMut(&Sent, Response) -> Result<Response, HttpFailure>>;
+type Change<T> = Option<Box<dyn FnMut(&mut T)>>;
+/// Parameters of a response, in order.
+pub type Parameters = Vec<(String, String)>;
+
+/// The provider and its API.
+#[derive(Clone)]
+pub struct Provider(Rc<RefCell<Inner>>);
+
+struct Inner {
+    time: Rc<Time>,
+    issuer: String,
+    metadata: Value,
+    keys: Vec<Key>,
+    signing: Key,
+    codes: HashMap<String, Parameters>,
+    issued: Vec<String>,
+    subject: String,
+    answerers: HashMap<Endpoint, Answerer>,
+    callback: Change<Parameters>,
+    claims: Change<Value>,
+    header: Change<Value>,
+    token_response: Change<Value>,
+    id_token: Option<Box<dyn FnMut(String) -> String>>,
+    counter: u64,
+}
+
+pub fn json_response(status: u16, body: &Value) -> Response {
+    Response { status, headers: vec![("content-type".into(), "application/json".into())], body: body.to_string().into_bytes() }
+}
+
+impl Provider {
+    pub fn new(time: Rc<Time>) -> Provider {
+        let key = Key::new(Algorithm::Es256, "key-1");
+        Provider(Rc::new(RefCell::new(Inner {
+            time,
+            issuer: ISSUER.into(),
+            metadata: json!({
+                "issuer": ISSUER,
+                "authorization_endpoint": format!("{ISSUER}/authorize"),
+                "token_endpoint": format!("{ISSUER}/token"),
+                "jwks_uri": format!("{ISSUER}/keys"),
+                "userinfo_endpoint": format!("{ISSUER}/userinfo"),
+                "end_session_endpoint": format!("{ISSUER}/logout"),
+                "revocation_endpoint": format!("{ISSUER}/revoke"),
+                "response_types_supported": ["code"],
+                "code_challenge_methods_supported": ["S256"],
+                "id_token_signing_alg_values_supported":
+                    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
+                "authorization_response_iss_parameter_supported": true,
+            }),
+            keys: vec![key.clone()],
+            signing: key,
+            codes: HashMap::new(),
+            issued: Vec::new(),
+            subject: "alice".into(),
+            answerers: HashMap::new(),
+            callback: None,
+            claims: None,
+            header: None,
+            token_response: None,
+            id_token: None,
+            counter: 0,
+        })))
+    }
+
+    /// Sets or removes (`null`) a member of the metadata.
+    pub fn metadata(&self, member: &str, value: Value) {
+        let mut inner = self.0.borrow_mut();
+        match value {
+            Value::Null => {
+                inner.metadata.as_object_mut().unwrap().remove(member);
+            }
+            value => inner.metadata[member] = value,
+        }
+    }
+
+    /// The provider calls itself so.
+    pub fn rename(&self, issuer: &str) {
+        self.0.borrow_mut().issuer = issuer.into();
+        self.metadata("issuer", json!(issuer));
+    }
+
+    /// Who signs in next.
+    pub fn user(&self, subject: &str) {
+        self.0.borrow_mut().subject = subject.into();
+    }
+
+    /// Replaces what an endpoint answers. The closure gets the request and the right answer.
+    pub fn answer(&self, endpoint: Endpoint, answerer: impl FnMut(&Sent, Response) -> Result<Response, HttpFailure> + 'static) {
+        self.0.borrow_mut().answerers.insert(endpoint, Box::new(answerer));
+    }
+
+    /// Replaces what an endpoint answers, always by the same.
+    pub fn always(&self, endpoint: Endpoint, response: Response) {
+        self.answer(endpoint, move |_, _| Ok(response.clone()));
+    }
+
+    /// The endpoint behaves again.
+    pub fn recover(&self, endpoint: Endpoint) {
+        self.0.borrow_mut().answerers.remove(&endpoint);
+    }
+
+    /// Changes the parameters of the response in the address.
+    pub fn callback(&self, change: impl FnMut(&mut Parameters) + 'static) {
+        self.0.borrow_mut().callback = Some(Box::new(change));
+    }
+
+    /// Changes the claims before the ID token is signed.
+    pub fn claims(&self, change: impl FnMut(&mut Value) + 'static) {
+        self.0.borrow_mut().claims = Some(Box::new(change));
+    }
+
+    /// Changes the header before the ID token is signed.
+    pub fn header(&self, change: impl FnMut(&mut Value) + 'static) {
+        self.0.borrow_mut().header = Some(Box::new(change));
+    }
+
+    /// Changes the ID token after it was signed.
+    pub fn id_token(&self, change: impl FnMut(String) -> String + 'static) {
+        self.0.borrow_mut().id_token = Some(Box::new(change));
+    }
+
+    /// Changes the token response.
+    pub fn token_response(&self, change: impl FnMut(&mut Value) + 'static) {
+        self.0.borrow_mut().token_response = Some(Box::new(change));
+    }
+
+    /// Signs with another key, and publishes it in place of the others.
+    pub fn sign_with(&self, key: Key) {
+        let mut inner = self.0.borrow_mut();
+        inner.keys = vec![key.clone()];
+        inner.signing = key;
+    }
+
+    /// Signs with another key than those that are published.
+    pub fn sign_secretly_with(&self, key: Key) {
+        self.0.borrow_mut().signing = key;
+    }
+
+    /// Publishes these keys.
+    pub fn publish(&self, keys: Vec<Key>) {
+        self.0.borrow_mut().keys = keys;
+    }
+
+    /// The access tokens that were issued.
+    pub fn issued(&self) -> Vec<String> {
+        self.0.borrow().issued.clone()
+    }
+
+    pub fn endpoint(&self, url: &str) -> Option<Endpoint> {
+        if url.starts_with("https://api.example/") {
+            return Some(Endpoint::Api);
+        }
+        let inner = self.0.borrow();
+        let url = url.split('?').next()?;
+        if url.contains("/.well-known/") {
+            return Some(Endpoint::Metadata);
+        }
+        [("jwks_uri", Endpoint::Keys), ("token_endpoint", Endpoint::Token), ("userinfo_endpoint", Endpoint::UserInfo)]
+            .into_iter()
+            .find(|(member, _)| inner.metadata[*member] == json!(url))
+            .map(|(_, endpoint)| endpoint)
+    }
+
+    /// The user signs in: where the browser is sent back to.
+    pub fn authorize(&self, url: &str) -> String {
+        let mut inner = self.0.borrow_mut();
+        let request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone());
+        inner.counter += 1;
+        let code = format!("code-{}-{}", inner.counter, b64(asked("state").unwrap_or_default()).chars().rev().take(20).collect::<String>());
+        let mut response = vec![
+            ("code".to_owned(), code.clone()),
+            ("state".to_owned(), asked("state").unwrap_or_default()),
+            ("iss".to_owned(), inner.issuer.clone()),
+        ];
+        let (redirect_uri, fragment) = (asked("redirect_uri").unwrap(), asked("response_mode").as_deref() == Some("fragment"));
+        inner.codes.insert(code, request);
+        if let Some(change) = &mut inner.callback {
+            change(&mut response);
+        }
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&response).finish();
+        match (fragment, redirect_uri.contains('?')) {
+            (true, _) => format!("{redirect_uri}#{query}"),
+            (false, true) => format!("{redirect_uri}&{query}"),
+            (false, false) => format!("{redirect_uri}?{query}"),
+        }
+    }
+
+    pub fn answer_to(&self, sent: &Sent) -> Result<Response, HttpFailure> {
+        let endpoint = sent.to.ok_or(HttpFailure::Unreachable)?;
+        let right = {
+            let mut inner = self.0.borrow_mut();
+            match endpoint {
+                Endpoint::Api => inner.api(sent),
+                Endpoint::Keys => json_response(200, &json!({"keys": inner.keys.iter().map(Key::public_jwk).collect::<Vec<_>>()})),
+                Endpoint::Metadata => json_response(200, &inner.metadata),
+                Endpoint::Token => inner.token(sent),
+                Endpoint::UserInfo => inner.user_info(sent),
+            }
+        };
+        // Taken out while it runs: it may use the provider itself.
+        let answerer = self.0.borrow_mut().answerers.remove(&endpoint);
+        match answerer {
+            None => Ok(right),
+            Some(mut answerer) => {
+                let response = answerer(sent, right);
+                self.0.borrow_mut().answerers.entry(endpoint).or_insert(answerer);
+                response
+            }
+        }
+    }
+
+    /// A signed token with these claims, by the key that signs now.
+    pub fn sign(&self, claims: &Value) -> String {
+        self.0.borrow_mut().sign(claims)
+    }
+}
+
+impl Inner {
+    fn sign(&mut self, claims: &Value) -> String {
+        let mut header = json!({"alg": self.signing.algorithm.name(), "kid": self.signing.kid, "typ": "JWT"});
+        if let Some(change) = &mut self.header {
+            change(&mut header);
+        }
+        let signed = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
+        let signature = b64(self.signing.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    fn token(&mut self, sent: &Sent) -> Response {
+        let refuse = |error: &str| json_response(400, &json!({"error": error}));
+        let field = |name: &str| sent.field(name).unwrap_or_default();
+        let Some(request) = self.codes.remove(&field("code")) else { return refuse("invalid_grant") };
+        let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
+        use rsa::sha2::{Digest, Sha256};
+        let challenge = b64(Sha256::digest(field("code_verifier")));
+        if challenge != asked("code_challenge")
+            || field("redirect_uri") != asked("redirect_uri")
+            || field("client_id") != asked("client_id")
+        {
+            return refuse("invalid_grant");
+        }
+        self.counter += 1;
+        let access_token = format!("access-token-{}", self.counter);
+        self.issued.push(access_token.clone());
+        let now = self.time.now.get() / 1000;
+        let mut body = json!({
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "refresh_token": format!("refresh-token-{}", self.counter),
+            "scope": asked("scope"),
+        });
+        if asked("scope").split(' ').any(|scope| scope == "openid") {
+            let mut claims = json!({
+                "iss": self.issuer,
+                "sub": self.subject,
+                "aud": asked("client_id"),
+                "exp": now + 600,
+                "iat": now,
+                "nonce": asked("nonce"),
+                "name": "Alice Archer",
+            });
+            if let Some(change) = &mut self.claims {
+                change(&mut claims);
+            }
+            let mut id_token = self.sign(&claims);
+            if let Some(change) = &mut self.id_token {
+                id_token = change(id_token);
+            }
+            body["id_token"] = json!(id_token);
+        }
+        if let Some(change) = &mut self.token_response {
+            change(&mut body);
+        }
+        json_response(200, &body)
+    }
+
+    fn knows(&self, sent: &Sent) -> bool {
+        sent.header("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .is_some_and(|token| self.issued.iter().any(|ours| ours == token))
+    }
+
+    fn user_info(&mut self, sent: &Sent) -> Response {
+        match self.knows(sent) {
+            true => json_response(200, &json!({"sub": self.subject, "email": "alice@example.com"})),
+            false => refused("invalid_token"),
+        }
+    }
+
+    fn api(&mut self, sent: &Sent) -> Response {
+        match self.knows(sent) {
+            true => json_response(200, &json!({"client": CLIENT, "path": Url::parse(&sent.url).unwrap().path()})),
+            false => refused("invalid_token"),
+        }
+    }
+}
+
+fn refused(error: &str) -> Response {
+    let mut response = json_response(401, &json!({"error": error}));
+    response.headers.push(("www-authenticate".into(), format!("Bearer error=\"{error}\"")));
+    response
+}
