@@ -26,7 +26,11 @@
 //! | `leptos` | components for Leptos; feature `leptos` |
 //! | `manual` | threats, defaults, and where we differ from a specification |
 
+#[cfg(target_family = "wasm")]
+pub mod browser;
 pub mod keep;
+#[cfg(feature = "leptos")]
+pub mod leptos;
 pub mod page;
 pub mod protocol;
 

@@ -131,7 +131,7 @@ impl Client {
     ///
     /// # Errors
     /// When the sign-in cannot begin. Nothing was remembered then.
-    pub fn sign_in(&self, sign_in: SignIn) -> impl Future<Output = Result<(), Error>> + 'static {
+    pub fn sign_in(&self, sign_in: SignIn) -> impl Future<Output = Result<(), Error>> + use<> {
         let known = self.0.departing.borrow().clone();
         let flight = known.unwrap_or_else(|| {
             let inner = self.0.clone();
@@ -154,7 +154,7 @@ impl Client {
     ///
     /// # Errors
     /// When the response is not acceptable. Who was signed in before still is.
-    pub fn finish_sign_in(&self) -> impl Future<Output = Result<Finished, Error>> + 'static {
+    pub fn finish_sign_in(&self) -> impl Future<Output = Result<Finished, Error>> + use<> {
         self.0.arrive();
         let known = self.0.arriving.borrow().clone();
         let inner = self.0.clone();
@@ -175,7 +175,7 @@ impl Client {
     ///
     /// # Errors
     /// When nobody is signed in, the destination is not listed, or no answer came.
-    pub fn fetch(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + 'static {
+    pub fn fetch(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + use<> {
         // What the browser makes of the URL is what is compared and what is sent.
         let resolved = self.0.navigation.resolve(&request.url).ok_or(UrlFault::Malformed);
         let resolved = resolved.map(|url| url.split('#').next().unwrap_or_default().to_owned());
@@ -190,7 +190,7 @@ impl Client {
     ///
     /// # Errors
     /// When nobody is signed in, no answer came, or the answer is about somebody else.
-    pub fn user_info(&self) -> impl Future<Output = Result<Claims, Error>> + 'static {
+    pub fn user_info(&self) -> impl Future<Output = Result<Claims, Error>> + use<> {
         self.0.keep.user_info()
     }
 
@@ -198,7 +198,7 @@ impl Client {
     ///
     /// # Errors
     /// When the provider cannot be asked. The user is signed out here all the same.
-    pub fn sign_out(&self, reach: SignOut) -> impl Future<Output = Result<(), Error>> + 'static {
+    pub fn sign_out(&self, reach: SignOut) -> impl Future<Output = Result<(), Error>> + use<> {
         self.0.keep.end();
         self.0.arriving.borrow_mut().take();
         self.0.set(State::SignedOut);
@@ -231,9 +231,12 @@ impl Inner {
         if self.left.get().is_some_and(|left| now.since(left) < LEAVING && left <= now) {
             return Ok(());
         }
+        if matches!(*self.state.borrow(), State::Failed(_)) {
+            self.set(State::SignedOut);
+        }
         let outcome = self.clone().leave(sign_in).await;
         if let Err(error) = &outcome {
-            self.events.tell(&Event::Failed(error.clone()));
+            self.fail(error);
         }
         outcome
     }
@@ -282,16 +285,22 @@ impl Inner {
                 Ok(Finished::SignedIn { session, return_to })
             }
             Err(error) => {
-                self.events.tell(&Event::Failed(error.clone()));
-                let nobody = !matches!(*self.state.borrow(), State::SignedIn(_));
-                match &error {
-                    // A response that was handled before, here or in another tab, is no failure of anybody.
-                    Error::Misbehaved(Misbehaved::AlreadyUsed) => self.settle(),
-                    _ if nobody => self.set(State::Failed(error.clone())),
-                    _ => {}
+                if error == Misbehaved::AlreadyUsed.into() {
+                    // A response that was handled before, here or in another tab, is nobody's failure.
+                    self.settle();
+                } else {
+                    self.fail(&error);
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Signing in failed. Who was signed in before still is.
+    fn fail(&self, error: &Error) {
+        self.events.tell(&Event::Failed(error.clone()));
+        if !matches!(*self.state.borrow(), State::SignedIn(_)) {
+            self.set(State::Failed(error.clone()));
         }
     }
 

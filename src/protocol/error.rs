@@ -184,6 +184,7 @@ errors! {
     Misconfigured {
         ApiMalformed = "api_malformed": "`api` must list absolute https URLs (http only on this machine) without query or fragment, such as `https://api.example/v1/`",
         AudienceMalformed = "audience_malformed": "`audience` must not be empty",
+        AuthNotProvided = "auth_not_provided": "`use_auth` and the components need `provide_auth` in a component above them",
         AuthorizationSet = "authorization_set": "a request must not bring its own `Authorization` or `DPoP` header: remove it, the token is added for you",
         ClientIdMalformed = "client_id_malformed": "`client_id` must be the identifier that the provider gave to this app: visible ASCII characters",
         ClientSecret = "client_secret": "a page cannot keep a `client_secret`: remove it, and register the app at the provider as a public client with PKCE",
@@ -194,6 +195,7 @@ errors! {
         InsecureContext = "insecure_context": "this page has no WebCrypto: serve it over https, or from localhost",
         IssuerMalformed = "issuer_malformed": "`issuer` must be an https URL (http only on this machine) without query or fragment, exactly as the provider writes it",
         LeewayTooLong = "leeway_too_long": "`clock_leeway` must be at most 300 seconds: for a clock that is further off there is `clock_skew`",
+        NoWindow = "no_window": "there is no page here: a client can be opened in a browser window only",
         OpenidMissing = "openid_missing": "`scopes` must contain `openid`, or the app says that it only wants OAuth with `oauth_only`",
         OptionMissing { option: &'static str } = "option_missing": "an option that is required is not there",
         OptionType { option: String } = "option_type": "an option is of the wrong type",

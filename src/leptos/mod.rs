@@ -1,0 +1,205 @@
+//! Sign-in for [Leptos](https://leptos.dev): the state of a [`Client`] as signals, and four components.
+//!
+//! ```
+//! use leptos::prelude::*;
+//! use leptos_router::{components::{Route, Router, Routes}, path};
+//! use tokenkeep::{Config, leptos::*};
+//!
+//! #[component]
+//! fn App() -> impl IntoView {
+//!     let auth = provide_auth(Config::new("https://login.example.com", "my-app"));
+//!     view! {
+//!         <SignedIn>"Hello, " {move || auth.name()}</SignedIn>
+//!         <SignedOut><button on:click=move |_| auth.sign_in()>"Sign in"</button></SignedOut>
+//!         <Router>
+//!             <Routes fallback=|| "Not found">
+//!                 <Route path=path!("/") view=|| "Home" />
+//!                 <Route path=path!("/callback") view=|| view! { <SignInCallback /> } />
+//!                 <Route path=path!("/orders") view=|| view! { <RequireSignIn>"Your orders"</RequireSignIn> } />
+//!             </Routes>
+//!         </Router>
+//!     }
+//! }
+//! ```
+//!
+//! On a server everything compiles and renders [`State::Unknown`]: no token and nobody's name gets into the HTML.
+
+mod components;
+
+use leptos::{prelude::*, task::spawn_local};
+
+pub use components::{RequireSignIn, SignInCallback, SignedIn, SignedOut};
+
+use crate::{
+    keep::{Config, Event, Session},
+    page::{Client, Finished, SignOut, State, Subscription},
+    protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn},
+};
+
+/// What a component holds: signals, and what a user may do. Copies are the same.
+#[derive(Clone, Copy)]
+pub struct Auth {
+    state: RwSignal<State>,
+    finished: RwSignal<Option<Result<Finished, Error>>>,
+    connection: StoredValue<Option<Connection>, LocalStorage>,
+}
+
+struct Connection {
+    client: Client,
+    _states: Subscription,
+}
+
+/// Opens a client for this page, finishes a sign-in that is in the address, and provides both to all components below.
+///
+/// Call it above the `Router`: the response of a sign-in leaves the address bar before the router reads it. A configuration that
+/// cannot work becomes [`State::Failed`].
+pub fn provide_auth(config: Config) -> Auth {
+    let auth = Auth::new();
+    match open(&config) {
+        None => {}
+        Some(Ok(client)) => auth.connect(client),
+        Some(Err(error)) => auth.state.set(State::Failed(error)),
+    }
+    provide_context(auth);
+    auth
+}
+
+/// Provides a client that was opened before, to all components below.
+pub fn provide_client(client: Client) -> Auth {
+    let auth = Auth::new();
+    auth.connect(client);
+    provide_context(auth);
+    auth
+}
+
+/// What [`provide_auth`] provided above. Without it, it is in the state [`State::Failed`] and says so.
+pub fn use_auth() -> Auth {
+    use_context().unwrap_or_else(|| {
+        let auth = Auth::new();
+        auth.state.set(State::Failed(Misconfigured::AuthNotProvided.into()));
+        auth
+    })
+}
+
+impl Auth {
+    fn new() -> Auth {
+        Auth { state: RwSignal::new(State::Unknown), finished: RwSignal::new(None), connection: StoredValue::new_local(None) }
+    }
+
+    fn connect(self, client: Client) {
+        let state = self.state;
+        let states = client.on_state(move |now| {
+            let _ = state.try_set(now.clone());
+        });
+        // Before the first await: the address is clean when this returns.
+        let finishing = client.finish_sign_in();
+        self.connection.set_value(Some(Connection { client, _states: states }));
+        spawn_local(async move {
+            let finished = finishing.await;
+            let _ = self.finished.try_set(Some(finished));
+        });
+    }
+
+    /// Whether somebody is signed in. Tracks.
+    pub fn state(self) -> State {
+        self.state.get()
+    }
+
+    /// Who is signed in. Tracks.
+    pub fn session(self) -> Option<Session> {
+        self.state.with(|state| if let State::SignedIn(session) = state { Some(session.clone()) } else { None })
+    }
+
+    /// A name for who is signed in, to be shown. Tracks.
+    pub fn name(self) -> Option<String> {
+        self.session().and_then(|session| session.claims.map(|claims| claims.display_name().to_owned()))
+    }
+
+    /// What went wrong, if nobody is signed in for that reason. Tracks.
+    pub fn error(self) -> Option<Error> {
+        self.state.with(|state| if let State::Failed(error) = state { Some(error.clone()) } else { None })
+    }
+
+    /// Leaves for the provider, and comes back here. What goes wrong becomes [`State::Failed`].
+    pub fn sign_in(self) {
+        self.sign_in_with(SignIn::default());
+    }
+
+    /// Leaves for the provider, asking for something particular.
+    pub fn sign_in_with(self, sign_in: SignIn) {
+        if let Some(client) = self.client() {
+            let leaving = client.sign_in(sign_in);
+            spawn_local(async move {
+                // A failure is in the state by now.
+                let _ = leaving.await;
+            });
+        }
+    }
+
+    /// Signs out: here at once, then at the provider, by leaving for it.
+    pub fn sign_out(self) {
+        self.sign_out_from(SignOut::Provider);
+    }
+
+    /// Signs out, as far as said.
+    pub fn sign_out_from(self, reach: SignOut) {
+        if let Some(client) = self.client() {
+            let leaving = client.sign_out(reach);
+            spawn_local(async move {
+                // Here the user is signed out in any case.
+                let _ = leaving.await;
+            });
+        }
+    }
+
+    /// Calls an API: see [`Client::fetch`].
+    ///
+    /// # Errors
+    /// When nobody is signed in, the destination is not listed, or no answer came.
+    pub fn fetch(self, request: Request) -> impl Future<Output = Result<Response, Error>> + use<> {
+        let fetching = self.client().map(|client| client.fetch(request));
+        async move {
+            match fetching {
+                Some(fetching) => fetching.await,
+                None => Err(Interrupted::SignInNeeded.into()),
+            }
+        }
+    }
+
+    /// Asks the provider for claims about the user who is signed in: see [`Client::user_info`].
+    ///
+    /// # Errors
+    /// When nobody is signed in, no answer came, or the answer is about somebody else.
+    pub fn user_info(self) -> impl Future<Output = Result<Claims, Error>> + use<> {
+        let asking = self.client().map(|client| client.user_info());
+        async move {
+            match asking {
+                Some(asking) => asking.await,
+                None => Err(Interrupted::SignInNeeded.into()),
+            }
+        }
+    }
+
+    /// Calls back when something happens, as long as the component lives that asks for it.
+    pub fn on_event(self, callback: impl Fn(&Event) + 'static) {
+        let listening = self.client().map(|client| client.on_event(callback));
+        // Owned by the component, and dropped with it.
+        StoredValue::new_local(listening);
+    }
+
+    /// The client itself; `None` on a server, or when the configuration cannot work.
+    pub fn client(self) -> Option<Client> {
+        self.connection.try_with_value(|connection| connection.as_ref().map(|connection| connection.client.clone())).flatten()
+    }
+}
+
+#[cfg(target_family = "wasm")]
+fn open(config: &Config) -> Option<Result<Client, Error>> {
+    Some(crate::browser::open(config))
+}
+
+/// A server signs nobody in.
+#[cfg(not(target_family = "wasm"))]
+fn open(_: &Config) -> Option<Result<Client, Error>> {
+    None
+}

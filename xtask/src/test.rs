@@ -1,0 +1,342 @@
+//! Everything that must hold, step by step, with a count of it all on the last line.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::tools::{CHROMEDRIVER, Tool, Toolbox};
+use crate::{Result, size};
+
+const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
+
+/// What tokenkeep may add to an app: brotli bytes of wasm and js together.
+const SIZE_BUDGET: i64 = 50_000;
+
+/// The steps in the order in which they fail soonest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Step {
+    Fmt,
+    Clippy,
+    Docs,
+    Native,
+    Provider,
+    Wasm,
+    E2e,
+    Size,
+}
+
+impl Step {
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Fmt, Self::Clippy, Self::Docs, Self::Native, Self::Provider, Self::Wasm, Self::E2e, Self::Size];
+
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|step| step.name() == name).ok_or_else(|| format!("no such step: {name}"))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Docs => "docs",
+            Self::Native => "native",
+            Self::Provider => "provider",
+            Self::Wasm => "wasm",
+            Self::E2e => "e2e",
+            Self::Size => "size",
+        }
+    }
+
+    fn needs(self) -> &'static [Tool] {
+        match self {
+            Self::Fmt | Self::Native => &[],
+            Self::Clippy | Self::Docs => &[Tool::WasmTarget],
+            Self::Provider => &[Tool::ProviderPackages],
+            Self::Wasm => &[Tool::WasmTarget, Tool::WasmBindgen, Tool::Chromium],
+            Self::E2e => {
+                &[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::ProviderPackages, Tool::Chromium, Tool::Crates]
+            }
+            Self::Size => &[Tool::WasmTarget, Tool::WasmBindgen, Tool::Binaryen],
+        }
+    }
+
+    fn run(self, toolbox: &mut Toolbox) -> Tally {
+        match self {
+            Self::Fmt => check(toolbox.cargo().args(["fmt", "--all", "--check"])),
+            Self::Clippy => clippy(toolbox),
+            Self::Docs => docs(toolbox),
+            Self::Native => native(toolbox),
+            Self::Provider => count(toolbox.command("npm").args(["test", "--prefix", "demo/provider"])),
+            Self::Wasm => wasm(toolbox),
+            Self::E2e => e2e(toolbox),
+            Self::Size => within_budget(toolbox),
+        }
+    }
+}
+
+fn clippy(toolbox: &Toolbox) -> Tally {
+    let clippy = |arguments: &[&str]| {
+        let mut cargo = toolbox.cargo();
+        cargo.arg("clippy").args(arguments).args(["--", "-D", "warnings"]);
+        check(&mut cargo)
+    };
+    let apps = ["-p", "tokenkeep-demo", "-p", "tokenkeep-size-base", "-p", "tokenkeep-size-with"];
+    all([
+        clippy(&["--workspace", "--all-targets"]),
+        // Alone, because the other packages turn its feature on.
+        clippy(&["-p", "tokenkeep", "--all-targets"]),
+        clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", "leptos"], &WASM[..]].concat()),
+        clippy(&[&["-p", "tokenkeep"], &WASM[..]].concat()),
+        clippy(&[&apps[..], &WASM[..]].concat()),
+    ])
+}
+
+fn docs(toolbox: &Toolbox) -> Tally {
+    let doc = |target: &[&str]| {
+        let mut cargo = toolbox.cargo();
+        cargo.args(["doc", "-p", "tokenkeep", "--no-deps", "--features", "leptos"]).args(target).env("RUSTDOCFLAGS", "-D warnings");
+        check(&mut cargo)
+    };
+    all([doc(&[]), doc(&WASM)])
+}
+
+fn native(toolbox: &Toolbox) -> Tally {
+    let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", "leptos", "--no-fail-fast"]));
+    library.and(count(toolbox.cargo().args(["test", "-p", "xtask"])))
+}
+
+fn wasm(toolbox: &Toolbox) -> Tally {
+    // One by one, so that neither can be empty unseen.
+    let tests = |name| {
+        let mut cargo = in_chromium(toolbox.cargo());
+        count(cargo.args(["test", "-p", "tokenkeep"]).args(WASM).args(["--test", name]))
+    };
+    tests("world").and(tests("browser"))
+}
+
+fn e2e(toolbox: &Toolbox) -> Tally {
+    // The tests start a provider of their own.
+    let built = check(toolbox.command("trunk").args(["build", "--release"]).env("TOKENKEEP_NO_PROVIDER", "1"));
+    if built.failed > 0 {
+        return built;
+    }
+    let mut cargo = in_chromium(toolbox.cargo());
+    cargo.args(["test", "-p", "tokenkeep-e2e", "--no-fail-fast"]);
+    count(cargo.env("TOKENKEEP_DIST", toolbox.path("dist")).env("BROWSER", "chromium"))
+}
+
+fn in_chromium(mut command: Command) -> Command {
+    command.env("CHROMEDRIVER", CHROMEDRIVER);
+    // The runner prefers these where they are set.
+    for other in ["GECKODRIVER", "SAFARIDRIVER", "MSEDGEDRIVER", "CHROMEDRIVER_REMOTE", "GECKODRIVER_REMOTE"] {
+        command.env_remove(other);
+    }
+    // Seconds. The defaults, 20 and 5, are short for a busy machine with two cores.
+    command.env("WASM_BINDGEN_TEST_TIMEOUT", "300").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
+    command
+}
+
+fn within_budget(toolbox: &mut Toolbox) -> Tally {
+    let sizes = match size::measure(toolbox) {
+        Ok(sizes) => sizes,
+        Err(problem) => {
+            println!("{problem}");
+            return Tally::FAILED;
+        }
+    };
+    println!("{}", sizes.table());
+    let added = sizes.difference().brotli;
+    println!("tokenkeep adds {added} bytes (brotli); the budget is {SIZE_BUDGET}.");
+    if added <= SIZE_BUDGET { Tally::PASSED } else { Tally::FAILED }
+}
+
+/// Runs the steps to the end whatever fails, and prints how it went.
+pub(crate) fn run(steps: &[Step]) -> ExitCode {
+    let toolbox = Toolbox::new().and_then(|mut toolbox| steps.iter().try_for_each(|step| toolbox.provide(step.needs())).map(|()| toolbox));
+    let mut toolbox = match toolbox {
+        Ok(toolbox) => toolbox,
+        Err(problem) => {
+            println!("\nSet-up failed, nothing was tested.\n{problem}\n");
+            return finish(Tally::FAILED);
+        }
+    };
+
+    let mut sum = Tally::default();
+    let mut summary = String::from("\n=== summary\n");
+    for step in steps {
+        println!("\n=== {}", step.name());
+        let start = Instant::now();
+        let tally = step.run(&mut toolbox);
+        let Tally { passed, failed } = tally;
+        let verdict = if failed == 0 { "ok" } else { "FAILED" };
+        let line = format!("{:10}{verdict:8}{passed:>6} passed{failed:>6} failed{:>14}", step.name(), duration(start.elapsed()));
+        println!("--- {line}");
+        summary.push_str(&line);
+        summary.push('\n');
+        sum = sum.and(tally);
+    }
+    println!("{summary}");
+    finish(sum)
+}
+
+fn finish(sum: Tally) -> ExitCode {
+    println!("{} passed, {} failed", sum.passed, sum.failed);
+    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn duration(time: Duration) -> String {
+    let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
+    if minutes > 0 { format!("{minutes} min {seconds:02} s") } else { format!("{:.1} s", time.as_secs_f64()) }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+}
+
+impl Tally {
+    const PASSED: Self = Self { passed: 1, failed: 0 };
+    const FAILED: Self = Self { passed: 0, failed: 1 };
+
+    /// What a line of output says about finished tests: the closing lines of cargo test, wasm-bindgen-test and node --test.
+    fn of(line: &str) -> Self {
+        let mut tally = Self::default();
+        let number = |text: &str| text.trim().parse().unwrap_or(0);
+        if let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) {
+            for count in counts.split(';').map(str::trim) {
+                if let Some(count) = count.strip_suffix(" passed") {
+                    tally.passed = number(count);
+                } else if let Some(count) = count.strip_suffix(" failed") {
+                    tally.failed = number(count);
+                }
+            }
+        } else if let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) {
+            match rest.split_once(' ') {
+                Some(("pass", count)) => tally.passed = number(count),
+                Some(("fail" | "cancelled", count)) => tally.failed = number(count),
+                _ => {}
+            }
+        }
+        tally
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { passed: self.passed.saturating_add(other.passed), failed: self.failed.saturating_add(other.failed) }
+    }
+
+    /// What remains to be counted when the command has ended: one that failed, or ran no test, counts as failed itself.
+    fn closed(self, success: bool) -> Self {
+        if self.failed == 0 && (!success || self.passed == 0) { Self { failed: 1, ..self } } else { self }
+    }
+}
+
+/// One check made of several commands.
+fn all<const N: usize>(checks: [Tally; N]) -> Tally {
+    if checks.iter().all(|check| check.failed == 0) { Tally::PASSED } else { Tally::FAILED }
+}
+
+/// Runs a command whose success is the result.
+fn check(command: &mut Command) -> Tally {
+    announce(command);
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Tally::PASSED,
+        Ok(status) => {
+            println!("--- that failed ({status})");
+            Tally::FAILED
+        }
+        Err(error) => {
+            println!("--- that did not start: {error}");
+            Tally::FAILED
+        }
+    }
+}
+
+/// Runs a command that runs tests, shows what it prints as it comes, and counts.
+fn count(command: &mut Command) -> Tally {
+    announce(command);
+    stream(command).unwrap_or_else(|error| {
+        println!("--- that did not run: {error}");
+        Tally::FAILED
+    })
+}
+
+fn stream(command: &mut Command) -> std::io::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    if let Some(output) = child.stdout.take() {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        let mut screen = std::io::stdout();
+        // Bytes, because a failing test may print anything.
+        while output.read_until(b'\n', &mut line)? > 0 {
+            screen.write_all(&line)?;
+            tally = tally.and(Tally::of(String::from_utf8_lossy(&line).trim_end()));
+            line.clear();
+        }
+    }
+    let status = child.wait()?;
+    let closed = tally.closed(status.success());
+    if closed != tally {
+        println!("--- {} ({status})", if status.success() { "that ran no test" } else { "that failed" });
+    }
+    Ok(closed)
+}
+
+fn announce(command: &Command) {
+    let program = std::path::Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    println!("$ {program} {}", arguments.join(" "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_counts_are_read() {
+        let line = "test result: FAILED. 5 passed; 2 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        assert_eq!(Tally::of(line), Tally { passed: 5, failed: 2 });
+    }
+
+    #[test]
+    fn wasm_bindgen_counts_are_read() {
+        let line = "test result: ok. 7 passed; 0 failed; 0 ignored; 0 filtered out; finished in 0.02s";
+        assert_eq!(Tally::of(line), Tally { passed: 7, failed: 0 });
+    }
+
+    #[test]
+    fn node_counts_are_read_in_both_of_its_formats() {
+        assert_eq!(Tally::of("# pass 12"), Tally { passed: 12, failed: 0 });
+        assert_eq!(Tally::of("ℹ fail 3"), Tally { passed: 0, failed: 3 });
+        assert_eq!(Tally::of("# cancelled 1"), Tally { passed: 0, failed: 1 });
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        for line in ["", "test flows::sign_in ... ok", "# Subtest: pass 3", "running 5 tests", "test result: "] {
+            assert_eq!(Tally::of(line), Tally::default(), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_test_is_a_failure() {
+        assert_eq!(Tally::default().closed(true), Tally::FAILED);
+    }
+
+    #[test]
+    fn a_crash_after_passing_tests_is_a_failure() {
+        assert_eq!(Tally { passed: 3, failed: 0 }.closed(false), Tally { passed: 3, failed: 1 });
+    }
+
+    #[test]
+    fn failures_that_were_counted_are_not_counted_again() {
+        assert_eq!(Tally { passed: 3, failed: 2 }.closed(false), Tally { passed: 3, failed: 2 });
+    }
+
+    #[test]
+    fn every_step_is_found_by_its_name() {
+        for step in Step::ALL {
+            assert_eq!(Step::named(step.name()), Ok(step));
+        }
+    }
+}
