@@ -1,5 +1,8 @@
 //! The components.
 
+// The macro repeats `pub` on items of its own, which are not exported.
+#![allow(unreachable_pub)]
+
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 

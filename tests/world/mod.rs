@@ -5,6 +5,7 @@
 
 mod crypto;
 mod provider;
+mod refusal;
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,6 +19,7 @@ use std::{
 
 pub use crypto::{Key, b64};
 pub use provider::{Endpoint, Parameters, Provider, json_response};
+pub use refusal::{refusal, refusal_as};
 use tokenkeep::{
     Client, Config, Error, Event, Finished, Session, SignIn, State, Subscription,
     keep::ports::{Answer, Clock, Crypto, Http, HttpFailure, NoCrypto, Ports, Store, StoreFailure},
@@ -64,11 +66,17 @@ impl World {
 
     /// A world whose randomness and interleavings come from a seed.
     pub fn seeded(seed: u64) -> World {
-        let time = Rc::new(Time { now: Cell::new(START * 1000), slept: RefCell::default() });
+        let time = Rc::new(Time { now: Cell::new(START * 1000), ahead: Cell::default(), slept: RefCell::default() });
         let chance = Rc::new(Chance { state: Cell::new(seed), broken: Cell::default(), absent: Cell::default() });
         let provider = Provider::new(time.clone());
         let network =
-            Rc::new(Network { provider: provider.clone(), log: RefCell::default(), latency: Cell::default(), chance: chance.clone() });
+            Rc::new(Network {
+                provider: provider.clone(),
+                log: RefCell::default(),
+                answers: RefCell::default(),
+                latency: Cell::default(),
+                chance: chance.clone(),
+            });
         World(Rc::new(Outside { provider, time, network, disk: Rc::default(), chance }))
     }
 
@@ -114,6 +122,34 @@ impl World {
     /// How many requests went to an endpoint.
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.requests().iter().filter(|sent| sent.to == Some(endpoint)).count()
+    }
+
+    /// The answers that arrived, in order.
+    pub fn answers(&self) -> Vec<(Option<Endpoint>, Response)> {
+        self.network.answers.borrow().clone()
+    }
+
+    /// Everything that nobody but client and provider may see: codes, states, nonces, verifiers and tokens that were on the wire.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.provider.secrets();
+        for sent in self.requests() {
+            secrets.extend(["code", "code_verifier"].iter().filter_map(|name| sent.field(name)));
+            secrets.extend(sent.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned));
+        }
+        for (from, answer) in self.answers() {
+            if from == Some(Endpoint::Token)
+                && let Ok(body) = serde_json::from_slice::<serde_json::Value>(&answer.body)
+            {
+                let tokens = ["access_token", "refresh_token", "id_token"].iter().filter_map(|name| body[*name].as_str());
+                // Of an ID token also its parts: neither claims nor signature may go about alone.
+                secrets.extend(tokens.clone().map(str::to_owned));
+                secrets.extend(tokens.flat_map(|token| token.split('.').skip(1)).map(str::to_owned));
+            }
+        }
+        secrets.retain(|secret| secret.len() >= 8);
+        secrets.sort();
+        secrets.dedup();
+        secrets
     }
 
     /// Everything that outlives the page, as it is now. Compare it to show that nothing changed.
@@ -183,6 +219,18 @@ impl Tab {
         self.bar.address.borrow().clone()
     }
 
+    /// All that this tab shows to a user, to the app and to whoever reads its log: events, state, address bar, storage.
+    pub fn visible(&self) -> String {
+        let mut seen = format!("{:?} {} {:?}", self.state(), self.address(), self.bar.replaced.borrow());
+        for event in self.events.borrow().iter() {
+            seen += &format!(" {event:?} {event}");
+            if let Event::Failed(error) = event {
+                seen += &format!(" {error:?} {error} {}", error.code());
+            }
+        }
+        format!("{seen} {:?}", self.world.stored())
+    }
+
     pub fn session(&self) -> Option<Session> {
         if let State::SignedIn(session) = self.state() { Some(session) } else { None }
     }
@@ -202,12 +250,14 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 
 pub struct Time {
     pub now: Cell<u64>,
+    /// By how many milliseconds the device's clock is ahead of the provider's, which is right.
+    pub ahead: Cell<i64>,
     pub slept: RefCell<Vec<Duration>>,
 }
 
 impl Clock for Time {
     fn now(&self) -> UnixTime {
-        UnixTime::from_millis(self.now.get())
+        UnixTime::from_millis(self.now.get().saturating_add_signed(self.ahead.get()))
     }
 
     fn sleep(&self, span: Duration) -> Answer<'_, ()> {
@@ -280,6 +330,7 @@ impl Sent {
 pub struct Network {
     provider: Provider,
     log: RefCell<Vec<Sent>>,
+    answers: RefCell<Vec<(Option<Endpoint>, Response)>>,
     /// The most times that an answer lets others go first; how often is up to the seed.
     pub latency: Cell<u64>,
     chance: Rc<Chance>,
@@ -302,6 +353,7 @@ impl Http for Network {
                 yield_once().await;
             }
             let response = self.provider.answer_to(&sent)?;
+            self.answers.borrow_mut().push((sent.to, response.clone()));
             // What the browser's adapter does: redirects are errors, and reading stops at the limit.
             match response.status {
                 301..=303 | 307 | 308 => Err(HttpFailure::Unreachable),

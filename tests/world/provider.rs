@@ -38,6 +38,7 @@ struct Inner {
     signing: Key,
     codes: HashMap<String, Parameters>,
     issued: Vec<String>,
+    secrets: Vec<String>,
     subject: String,
     answerers: HashMap<Endpoint, Answerer>,
     callback: Change<Parameters>,
@@ -76,6 +77,7 @@ impl Provider {
             signing: key,
             codes: HashMap::new(),
             issued: Vec::new(),
+            secrets: Vec::new(),
             subject: "alice".into(),
             answerers: HashMap::new(),
             callback: None,
@@ -171,6 +173,11 @@ impl Provider {
         self.0.borrow().issued.clone()
     }
 
+    /// The states and nonces that were asked with, and the codes that were given out.
+    pub fn secrets(&self) -> Vec<String> {
+        self.0.borrow().secrets.clone()
+    }
+
     pub fn endpoint(&self, url: &str) -> Option<Endpoint> {
         if url.starts_with("https://api.example/") {
             return Some(Endpoint::Api);
@@ -199,10 +206,12 @@ impl Provider {
             ("iss".to_owned(), inner.issuer.clone()),
         ];
         let (redirect_uri, fragment) = (asked("redirect_uri").unwrap(), asked("response_mode").as_deref() == Some("fragment"));
+        inner.secrets.extend([code.clone()].into_iter().chain(asked("state")).chain(asked("nonce")));
         inner.codes.insert(code, request);
         if let Some(change) = &mut inner.callback {
             change(&mut response);
         }
+        inner.secrets.extend(response.iter().filter(|(name, _)| name == "code" || name == "state").map(|(_, value)| value.clone()));
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&response).finish();
         match (fragment, redirect_uri.contains('?')) {
             (true, _) => format!("{redirect_uri}#{query}"),
