@@ -1,17 +1,20 @@
 //! Sign-in for single-page apps: OAuth 2 and OpenID Connect in the browser, with tokens in memory only.
 //!
-//! ```
-//! # async fn app(ports: tokenkeep::keep::ports::Ports, navigation: std::rc::Rc<dyn tokenkeep::page::ports::Navigation>) -> Result<(), tokenkeep::Error> {
+//! ```no_run
 //! use tokenkeep::{Client, Config, Request, SignIn, State};
+//! # mod browser { pub fn open(_: &tokenkeep::Config) -> Result<tokenkeep::Client, tokenkeep::Error> { unimplemented!() } }
+//! # async fn app() -> Result<(), tokenkeep::Error> {
 //!
 //! let config = Config::new("https://login.example.com", "my-app").api("https://api.example.com/");
-//! # let browser = ();
-//! # let open = |config: &Config| Client::open(config, ports.clone(), navigation.clone());
-//! let client = open(&config)?; // in a browser: tokenkeep::browser::open(&config)
-//! client.finish_sign_in().await?;
+//! let client: Client = browser::open(&config)?; // tokenkeep::browser
+//!
+//! client.finish_sign_in().await?; // does nothing unless the user comes back from the provider
 //! match client.state() {
-//!     State::SignedIn(_) => assert_eq!(client.fetch(Request::get("https://api.example.com/me")).await?.status, 200),
-//!     _ => client.sign_in(SignIn::default()).await?,
+//!     State::SignedIn(session) => {
+//!         let answer = client.fetch(Request::get("https://api.example.com/me")).await?;
+//!         println!("{:?}: {:?}", session.subject(), answer.text());
+//!     }
+//!     _ => client.sign_in(SignIn::default()).await?, // leaves for the provider
 //! }
 //! # Ok(())
 //! # }
@@ -24,13 +27,20 @@
 //! | [`page`] | the visible side: what an app holds |
 //! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
 //! | `leptos` | components for Leptos; feature `leptos` |
-//! | `manual` | threats, defaults, and where we differ from a specification |
+//! | [`manual`] | threats, defaults, and where we differ from a specification |
+//!
+//! ```text
+//! protocol <- keep <- page <- leptos        an arrow points at what may be imported
+//!               ^      ^
+//!            browser --+
+//! ```
 
 #[cfg(target_family = "wasm")]
 pub mod browser;
 pub mod keep;
 #[cfg(feature = "leptos")]
 pub mod leptos;
+pub mod manual;
 pub mod page;
 pub mod protocol;
 

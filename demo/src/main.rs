@@ -1,1 +1,73 @@
-fn main() {}
+//! The demo of tokenkeep: a single-page app that signs its user in, shows who that is, and calls an API for them.
+//!
+//! Read `App` first: all that an app needs is there. The pages are in `pages`.
+
+// Nothing of an app is reachable from outside, and a component is `pub` in any case: the macro makes it so.
+#![allow(unreachable_pub)]
+
+mod api;
+mod config;
+mod header;
+mod log;
+mod pages;
+mod pretty;
+mod problem;
+mod time;
+
+use leptos::{prelude::*, task::spawn_local};
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::path;
+use tokenkeep::leptos::provide_auth_observed;
+
+use api::Api;
+use config::{Settings, WrongConfig};
+use header::Header;
+use log::{EventLog, Log};
+use pages::{ApiPage, Callback, Home, NotFound, Orders, Profile, Visited};
+use problem::SignInProblem;
+
+fn main() {
+    mount_to_body(Demo);
+}
+
+/// Reads the configuration. Only then there is an app: a sign-in that is in the address needs it.
+#[component]
+fn Demo() -> impl IntoView {
+    let loaded = RwSignal::new(None);
+    spawn_local(async move { loaded.set(Some(config::load().await)) });
+    move || match loaded.get() {
+        None => view! { <p class="splash" role="status">"Loading…"</p> }.into_any(),
+        Some(Ok(settings)) => view! { <App settings /> }.into_any(),
+        Some(Err(problem)) => view! { <WrongConfig problem /> }.into_any(),
+    }
+}
+
+#[component]
+fn App(settings: Settings) -> impl IntoView {
+    let Settings { config, issuer, api } = settings;
+    let log = Log::restore();
+    // Above the router: the answer to a sign-in leaves the address bar before the router reads it.
+    let auth = provide_auth_observed(config, move |event| log.note(event));
+    let api = Api::new(api, auth, log);
+    provide_context(Visited::default());
+
+    view! {
+        <Router>
+            <a class="skip" href="#main" rel="external">"Skip to content"</a>
+            <Header />
+            <div class="columns">
+                <main id="main" tabindex="-1">
+                    <SignInProblem issuer />
+                    <Routes fallback=NotFound>
+                        <Route path=path!("/") view=Home />
+                        <Route path=path!("/profile") view=Profile />
+                        <Route path=path!("/api") view=move || view! { <ApiPage api /> } />
+                        <Route path=path!("/orders") view=move || view! { <Orders api /> } />
+                        <Route path=path!("/callback") view=Callback />
+                    </Routes>
+                </main>
+                <EventLog log />
+            </div>
+        </Router>
+    }
+}

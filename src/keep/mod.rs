@@ -42,12 +42,15 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1
 /// One piece of work, and all who wait for it.
 type Flight<T> = Shared<LocalBoxFuture<'static, T>>;
 
+/// A reading of the metadata, done or under way, and when it began.
+type Reading = (UnixTime, Flight<Result<Rc<Metadata>, Error>>);
+
 /// Holds the tokens of one client at one provider.
 pub struct Keep {
     settings: Settings,
     ports: Ports,
     report: Rc<dyn Fn(Event)>,
-    metadata: RefCell<Option<(UnixTime, Flight<Result<Rc<Metadata>, Error>>)>>,
+    metadata: RefCell<Option<Reading>>,
     keys: keys::KeyCache,
     tokens: RefCell<Option<Tokens>>,
     // Counts sign-outs, so that what was on its way before one does not arrive after it.
@@ -122,17 +125,26 @@ impl Keep {
 
     /// Takes the pending login that a response claims to answer, at once, and compares them. Awaits nothing.
     fn take(&self, callback: &Callback) -> Result<AuthorizationCode, pending::NotTaken> {
-        let refused = pending::NotTaken::Refused;
         let (now, client_id) = (self.ports.clock.now(), &self.settings.registration.client_id);
-        let state = callback.state().map_err(|error| refused(error.into()))?;
-        let login = pending::take(&*self.ports.store, &state, &self.settings.issuer, client_id, now)?;
-        login.accept(callback, now).map_err(refused)
+        let login = pending::take(&*self.ports.store, callback, &self.settings.issuer, client_id, now)?;
+        login.accept(callback, now).map_err(pending::NotTaken::Refused)
     }
 
     /// Redeems a code and verifies the ID token. A code is sent once, whatever becomes of it.
-    async fn redeem(self: Rc<Self>, code: AuthorizationCode) -> Result<Arrival, Error> {
+    fn redeem(self: Rc<Self>, code: AuthorizationCode) -> impl Future<Output = Result<Arrival, Error>> {
+        // Read before the future runs for the first time: who signs out from here on means this sign-in too.
         let generation = self.generation.get();
+        async move {
+            let outcome = self.redeemed(code, generation).await;
+            self.unless_ended_since(generation)?;
+            let (granted, claims, return_to) = outcome?;
+            Ok(Arrival { session: self.store(granted, claims), return_to })
+        }
+    }
+
+    async fn redeemed(self: &Rc<Self>, code: AuthorizationCode, generation: u64) -> Result<(Granted, Option<Claims>, String), Error> {
         let metadata = self.metadata().await?;
+        self.unless_ended_since(generation)?;
         let exchange = code.exchange(&metadata)?;
         let response = self.ask(Source::Token, &exchange.request).await?;
         let (mut granted, login) = exchange.finish(&response, self.ports.clock.now())?;
@@ -159,12 +171,11 @@ impl Keep {
                 Some(claims)
             }
         };
-        if self.generation.get() != generation {
-            // The user signed out meanwhile, and means it.
-            return Err(Interrupted::SignInNeeded.into());
-        }
-        let session = self.store(granted, claims);
-        Ok(Arrival { session, return_to: login.return_to })
+        Ok((granted, claims, login.return_to))
+    }
+
+    fn unless_ended_since(&self, generation: u64) -> Result<(), Interrupted> {
+        if self.generation.get() == generation { Ok(()) } else { Err(Interrupted::SignInNeeded) }
     }
 
     /// From here on somebody is signed in. What was before is gone.

@@ -3,7 +3,7 @@
 //! They are in a store that all tabs of this browser see, because any of them may be the one that the provider comes back to. A
 //! record that was used leaves a mark, so that the same response is recognized when it comes again.
 
-use crate::protocol::{Error, Issuer, Json, Misbehaved, Number, PendingLogin, StateDigest, UnixTime};
+use crate::protocol::{Callback, Error, Issuer, Json, Misbehaved, Number, PendingLogin, StateDigest, UnixTime};
 
 use super::ports::Store;
 
@@ -21,18 +21,19 @@ pub(crate) fn remember(store: &dyn Store, login: &PendingLogin, now: UnixTime) -
     Ok(store.write(&key(login.state()), login.to_record().expose())?)
 }
 
-/// Takes a login out of the store: nobody else gets it.
+/// Takes the login that a response claims to answer out of the store: nobody else gets it.
 ///
 /// # Errors
 /// [`NotTaken`] says why there is none. Then nothing was changed.
 pub(crate) fn take(
     store: &dyn Store,
-    state: &StateDigest,
+    callback: &Callback,
     issuer: &Issuer,
     client_id: &str,
     now: UnixTime,
 ) -> Result<PendingLogin, NotTaken> {
-    let key = key(state);
+    let state = callback.state().map_err(|error| NotTaken::Refused(error.into()))?;
+    let key = key(&state);
     let record = match store.read(&key) {
         Err(failure) => return Err(NotTaken::Refused(failure.into())),
         Ok(None) => return Err(NotTaken::Refused(Misbehaved::StateUnknown.into())),
@@ -40,11 +41,14 @@ pub(crate) fn take(
     };
     match Record::read(&record) {
         Record::Used(_) => Err(NotTaken::Refused(Misbehaved::AlreadyUsed.into())),
-        Record::Login(login) if login.state() != state => {
+        Record::Login(login) if *login.state() != state => {
             store.remove(&key);
             Err(NotTaken::Refused(Misbehaved::StateUnknown.into()))
         }
-        Record::Login(login) if !login.is_for(issuer, client_id) => Err(NotTaken::OtherClient),
+        // At a redirect URI that its client does not listen to nobody would come for it: it is taken, and fails there.
+        Record::Login(login) if !login.is_for(issuer, client_id) && callback.may_be_for(&login.redirect_uri) => {
+            Err(NotTaken::OtherClient)
+        }
         Record::Login(login) => {
             store.remove(&key);
             // The mark is a courtesy: without it the same response is unknown instead of used.
@@ -92,10 +96,9 @@ fn tidy(store: &dyn Store, leave: usize, now: UnixTime) {
         };
         records.push((begun, key));
     }
-    records.sort();
-    let surplus = records.len().saturating_sub(leave);
-    for (_, key) in records.into_iter().take(surplus) {
-        store.remove(&key);
+    while records.len() > leave {
+        let oldest = records.iter().enumerate().min_by_key(|(_, (begun, _))| *begun).map_or(0, |(index, _)| index);
+        store.remove(&records.swap_remove(oldest).1);
     }
 }
 

@@ -46,6 +46,7 @@ pub struct Auth {
 
 struct Connection {
     client: Client,
+    _events: Subscription,
     _states: Subscription,
 }
 
@@ -54,11 +55,21 @@ struct Connection {
 /// Call it above the `Router`: the response of a sign-in leaves the address bar before the router reads it. A configuration that
 /// cannot work becomes [`State::Failed`].
 pub fn provide_auth(config: Config) -> Auth {
+    provide_auth_observed(config, |_| ())
+}
+
+/// Does what [`provide_auth`] does, and calls back for all that happens from the very start.
+///
+/// [`Auth::on_event`] can be called only after it, which is too late for [`Event::CallbackReceived`].
+pub fn provide_auth_observed(config: Config, observe: impl Fn(&Event) + 'static) -> Auth {
     let auth = Auth::new();
     match open(&config) {
         None => {}
-        Some(Ok(client)) => auth.connect(client),
-        Some(Err(error)) => auth.state.set(State::Failed(error)),
+        Some(Ok(client)) => auth.connect(client, observe),
+        Some(Err(error)) => {
+            observe(&Event::Failed(error.clone()));
+            auth.state.set(State::Failed(error));
+        }
     }
     provide_context(auth);
     auth
@@ -67,7 +78,7 @@ pub fn provide_auth(config: Config) -> Auth {
 /// Provides a client that was opened before, to all components below.
 pub fn provide_client(client: Client) -> Auth {
     let auth = Auth::new();
-    auth.connect(client);
+    auth.connect(client, |_| ());
     provide_context(auth);
     auth
 }
@@ -86,14 +97,15 @@ impl Auth {
         Auth { state: RwSignal::new(State::Unknown), finished: RwSignal::new(None), connection: StoredValue::new_local(None) }
     }
 
-    fn connect(self, client: Client) {
+    fn connect(self, client: Client, observe: impl Fn(&Event) + 'static) {
+        let events = client.on_event(observe);
         let state = self.state;
         let states = client.on_state(move |now| {
             let _ = state.try_set(now.clone());
         });
         // Before the first await: the address is clean when this returns.
         let finishing = client.finish_sign_in();
-        self.connection.set_value(Some(Connection { client, _states: states }));
+        self.connection.set_value(Some(Connection { client, _events: events, _states: states }));
         spawn_local(async move {
             let finished = finishing.await;
             let _ = self.finished.try_set(Some(finished));

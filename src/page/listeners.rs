@@ -8,9 +8,11 @@ use std::{
 /// Callbacks that are called in the order in which they came.
 pub(crate) struct Listeners<T>(Rc<List<T>>);
 
+type Callback<T> = Rc<dyn Fn(&T)>;
+
 struct List<T> {
     next: Cell<u64>,
-    callbacks: RefCell<Vec<(u64, Rc<dyn Fn(&T)>)>>,
+    callbacks: RefCell<Vec<(u64, Callback<T>)>>,
 }
 
 /// Ends the listening when dropped.
@@ -30,7 +32,7 @@ impl<T> Default for Listeners<T> {
 }
 
 impl<T: 'static> Listeners<T> {
-    pub(crate) fn add(&self, callback: Rc<dyn Fn(&T)>) -> Subscription {
+    pub(crate) fn add(&self, callback: Callback<T>) -> Subscription {
         let id = self.0.next.get();
         self.0.next.set(id.wrapping_add(1));
         self.0.callbacks.borrow_mut().push((id, callback));

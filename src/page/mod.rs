@@ -18,7 +18,7 @@ use ports::Navigation;
 
 use crate::{
     keep::{self, Arrival, Config, Event, Handle, Keep, Session, ports::Ports},
-    protocol::{Claims, Error, HttpUrl, Misbehaved, Misconfigured, Request, Response, SignIn, UnixTime, UrlFault},
+    protocol::{Claims, Error, HttpUrl, Interrupted, Misbehaved, Misconfigured, Request, Response, SignIn, UnixTime, UrlFault},
 };
 
 /// The time in which a navigation that was asked for counts as under way.
@@ -285,11 +285,12 @@ impl Inner {
                 Ok(Finished::SignedIn { session, return_to })
             }
             Err(error) => {
-                if error == Misbehaved::AlreadyUsed.into() {
+                match &error {
                     // A response that was handled before, here or in another tab, is nobody's failure.
-                    self.settle();
-                } else {
-                    self.fail(&error);
+                    Error::Misbehaved(Misbehaved::AlreadyUsed) => self.settle(),
+                    // Neither is one that a sign-out overtook.
+                    Error::Interrupted(Interrupted::SignInNeeded) => self.settle(),
+                    _ => self.fail(&error),
                 }
                 Err(error)
             }

@@ -20,9 +20,13 @@ pub(crate) fn scrub(navigation: &dyn Navigation) {
 /// A place in the app: path, query and hash. What is elsewhere, or is the redirect URI itself, becomes the root.
 pub(crate) fn place(navigation: &dyn Navigation, url: &str, redirect_uri: &HttpUrl) -> String {
     let origin = navigation.origin();
-    let inside = navigation.resolve(url).and_then(|url| url.strip_prefix(&origin).filter(|rest| rest.starts_with('/')).map(str::to_owned));
+    // Two slashes would be another origin to whoever resolves the place again.
+    let local = |rest: &&str| rest.starts_with('/') && !rest.starts_with("//");
+    let inside = navigation.resolve(url).and_then(|url| url.strip_prefix(&origin).filter(local).map(str::to_owned));
     match inside {
-        Some(place) if place.split(['?', '#']).next() != Some(redirect_uri.path()) || redirect_uri.path() == "/" => Callback::scrub(&place),
+        // A response can only be at the redirect URI: elsewhere `state` and `code` are the app's own.
+        Some(place) if place.split(['?', '#']).next() != Some(redirect_uri.path()) => place,
+        Some(place) if redirect_uri.path() == "/" => Callback::scrub(&place),
         _ => "/".to_owned(),
     }
 }

@@ -61,7 +61,7 @@ impl Callback {
         let is_response = |parameters: &[(&str, _)]| {
             parameters.iter().any(|(name, _)| matches!(*name, "access_token" | "code" | "error" | "id_token" | "response"))
         };
-        let (query, fragment) = (collect(parts.query), collect(parts.fragment));
+        let (query, fragment) = (collect(parts.query), collect(parts.fragment_form()));
         let mode = match (is_response(&query), is_response(&fragment)) {
             (false, false) => return None,
             (true, _) => ResponseMode::Query,
@@ -81,9 +81,13 @@ impl Callback {
         let keep = |form: &str| {
             form::pairs(form).filter(|pair| response_parameter(*pair).is_none()).map(|pair| pair.raw).collect::<Vec<_>>().join("&")
         };
-        let query = keep(parts.query);
-        let has_response = form::pairs(parts.fragment).any(|pair| response_parameter(pair).is_some());
-        let fragment = if has_response { keep(parts.fragment) } else { parts.fragment.to_owned() };
+        let has_response = |form: &str| form::pairs(form).any(|pair| response_parameter(pair).is_some());
+        let (in_query, in_fragment) = (has_response(parts.query), has_response(parts.fragment_form()));
+        if !in_query && !in_fragment {
+            return address.to_owned();
+        }
+        let query = if in_query { keep(parts.query) } else { parts.query.to_owned() };
+        let fragment = if in_fragment { keep(parts.fragment) } else { parts.fragment.to_owned() };
         let mut address = parts.base.to_owned();
         for (mark, text) in [("?", query), ("#", fragment)] {
             if !text.is_empty() {
@@ -112,6 +116,12 @@ impl Callback {
         }
     }
 
+    /// Whether it could have been asked to arrive at this redirect URI: they differ in their own queries at most.
+    pub(crate) fn may_be_for(&self, redirect_uri: &str) -> bool {
+        let base = |uri| Parts::of(uri).base.trim_end_matches('/');
+        base(&self.arrived_at) == base(redirect_uri)
+    }
+
     fn one(&self, name: &str) -> Result<Option<&Secret<String>>, Misbehaved> {
         let mut values = self.parameters.iter().filter(|(ours, _)| *ours == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
@@ -127,6 +137,7 @@ impl Callback {
 #[derive(Debug)]
 pub struct AuthorizationCode {
     pub(crate) code: Secret<String>,
+    pub(crate) state: Secret<String>,
     pub(crate) login: PendingLogin,
 }
 
@@ -174,7 +185,10 @@ impl PendingLogin {
         }
         match code {
             Some(code) if code.expose().is_empty() => Err(Misbehaved::CodeMissing.into()),
-            Some(code) if code.expose().bytes().all(visible) => Ok(AuthorizationCode { code: Secret::copied(code.expose()), login: self }),
+            Some(code) if code.expose().bytes().all(visible) => {
+                let state = callback.one("state")?.ok_or(Misbehaved::StateMissing)?;
+                Ok(AuthorizationCode { code: Secret::copied(code.expose()), state: Secret::copied(state.expose()), login: self })
+            }
             Some(_) => Err(Misbehaved::MalformedResponse.into()),
             None => Err(Misbehaved::CodeMissing.into()),
         }
@@ -202,6 +216,11 @@ impl Parts<'_> {
         let (before, fragment) = address.split_once('#').unwrap_or((address, ""));
         let (base, query) = before.split_once('?').unwrap_or((before, ""));
         Parts { base, query, fragment }
+    }
+
+    /// The fragment where a response may be. A route of the app is none: no response begins with a slash or an exclamation mark.
+    fn fragment_form(&self) -> &str {
+        if self.fragment.starts_with(['/', '!']) { "" } else { self.fragment }
     }
 
     /// Whether this is the redirect URI: the same up to the query, and its own query still there.

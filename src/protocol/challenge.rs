@@ -50,7 +50,7 @@ impl Challenge {
                 _ => {}
             }
         }
-        bearer.then(|| match error.as_deref() {
+        bearer.then_some(match error.as_deref() {
             Some("insufficient_scope") => Challenge::InsufficientScope { scope },
             Some("invalid_token") => Challenge::InvalidToken,
             _ => Challenge::Unspecified,

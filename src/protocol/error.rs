@@ -233,7 +233,10 @@ impl ProviderError {
         }
         Some(ProviderError {
             error: cut(error, secrets),
-            description: description.map(|text| plain_text(&cut(text, secrets))).filter(|text| !text.is_empty()),
+            // Made plain first: what is taken away could have hidden a secret.
+            description: description
+                .map(|text| cut(&plain_text(text), secrets).chars().take(500).collect::<String>())
+                .filter(|text| !text.is_empty()),
             uri: uri
                 .filter(|uri| uri.len() <= 2000 && secrets.iter().all(|secret| !uri.contains(secret.expose().as_str())))
                 .and_then(|uri| HttpUrl::parse(uri).ok()),
@@ -353,7 +356,7 @@ fn plain_text(text: &str) -> String {
     let inert = |char: &char| {
         !char.is_control() && !matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    text.chars().filter(inert).take(500).collect()
+    text.chars().filter(inert).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! From a signed token to verified claims
 //! ([OpenID Connect Core §3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     error::Misbehaved,
@@ -70,7 +70,8 @@ impl Signed {
         {
             return Err(Misbehaved::AccessTokenHashMismatch);
         }
-        Ok(Claims(payload))
+        // The nonce has done its work, and is a secret: an app that logs a session shall not log it.
+        Ok(Claims(Arc::new(payload.without("nonce"))))
     }
 
     /// Checks a signed UserInfo response: only who says it and for whom
@@ -83,7 +84,7 @@ impl Signed {
 
 /// Claims about a user that were verified: signature, issuer, audience, time and nonce.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claims(Json);
+pub struct Claims(Arc<Json>);
 
 impl Claims {
     /// Who it is: `sub`, unique and never reassigned within the issuer. Compared by code points.
@@ -106,15 +107,15 @@ impl Claims {
         ["name", "preferred_username", "email"].into_iter().find_map(|name| self.text(name)).unwrap_or(self.subject())
     }
 
-    /// All claims, in the order of the token.
+    /// All claims but the nonce, in the order of the token.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
-        let Json::Object(members) = &self.0 else { return [].iter().map(pair as fn(&(String, Json)) -> (&str, &Json)) };
+        let Json::Object(members) = &*self.0 else { return [].iter().map(pair as fn(&(String, Json)) -> (&str, &Json)) };
         members.iter().map(pair as fn(&(String, Json)) -> (&str, &Json))
     }
 
     /// Claims of a UserInfo response, after its `sub` was compared.
     pub(crate) fn compared(object: Json) -> Claims {
-        Claims(object)
+        Claims(Arc::new(object))
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! No key of a token's own header is ever looked at: `jwk`, `jku`, `x5c` and `x5u` do not exist here.
 
+use std::fmt;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -253,7 +255,6 @@ impl Jwks {
 }
 
 /// A signature that WebCrypto shall check.
-#[derive(Debug)]
 pub struct SignatureCheck<'a> {
     /// How it was made.
     pub algorithm: Algorithm,
@@ -266,7 +267,6 @@ pub struct SignatureCheck<'a> {
 }
 
 /// A compact JWS whose signature nobody has checked ([RFC 7515 §7.1](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
-#[derive(Debug)]
 pub struct Unverified {
     algorithm: Algorithm,
     kid: Option<String>,
@@ -334,10 +334,28 @@ impl Unverified {
 }
 
 /// A token whose signature is valid. What it claims is not checked yet.
-#[derive(Debug)]
 pub struct Signed {
     pub(crate) algorithm: Algorithm,
     pub(crate) payload: Json,
+}
+
+// A token is a secret, also in parts and in decimal: what is printed is how it was signed.
+impl fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").field("algorithm", &self.algorithm).field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SignatureCheck<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignatureCheck").field("algorithm", &self.algorithm).field("key", self.key).finish_non_exhaustive()
+    }
 }
 
 fn parse_object(bytes: &[u8]) -> Result<Json, Misbehaved> {

@@ -19,6 +19,7 @@ pub struct CodeExchange {
     /// Sent once. When its outcome is unknown the code counts as used.
     pub request: Request,
     code: Secret<String>,
+    state: Secret<String>,
     login: PendingLogin,
 }
 
@@ -29,7 +30,7 @@ impl AuthorizationCode {
     /// When the login that was remembered names another issuer or token endpoint than the provider's metadata does now: such a
     /// record was not written by us, and nothing is sent.
     pub fn exchange(self, metadata: &Metadata) -> Result<CodeExchange, Error> {
-        let AuthorizationCode { code, login } = self;
+        let AuthorizationCode { code, state, login } = self;
         if login.issuer != metadata.issuer.as_str() || login.token_endpoint != metadata.token_endpoint.as_str() {
             return Err(Misbehaved::StateUnknown.into());
         }
@@ -47,7 +48,7 @@ impl AuthorizationCode {
         for resource in &login.resources {
             form::append(&mut body, "resource", resource);
         }
-        Ok(CodeExchange { request: Request::form(metadata.token_endpoint.as_str(), body), code, login })
+        Ok(CodeExchange { request: Request::form(metadata.token_endpoint.as_str(), body), code, state, login })
     }
 }
 
@@ -57,7 +58,7 @@ impl CodeExchange {
     /// # Errors
     /// When the provider refuses, or answers something that is no token response.
     pub fn finish(self, response: &Response, now: UnixTime) -> Result<(Granted, PendingLogin), Error> {
-        let secrets = [&self.code, self.login.verifier.secret(), &self.login.nonce];
+        let secrets = [&self.code, &self.state, self.login.verifier.secret(), &self.login.nonce];
         let granted = Granted::read(response, &self.login.scope, &secrets, now)?;
         Ok((granted, self.login))
     }

@@ -1,7 +1,6 @@
 //! Signatures by independent crates, on every platform alike.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use ed25519_dalek::{Signer as _, Verifier as _};
 use rsa::{
     RsaPrivateKey, pkcs1v15,
     pkcs8::DecodePrivateKey,
@@ -42,7 +41,7 @@ enum Pair {
 impl Key {
     /// The key of this name: the same name gives the same key. RSA keys are one of two.
     pub fn new(algorithm: Algorithm, kid: &str) -> Key {
-        let seed = kid.bytes().fold(7u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) | 1;
+        let seed = kid.bytes().fold(7u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 250 + 1;
         let pair = match algorithm {
             Algorithm::Ed25519 => Pair::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&[seed; 32]))),
             Algorithm::Es256 => Pair::P256(p256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap()),

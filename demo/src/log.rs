@@ -1,0 +1,138 @@
+//! What happened: the events of tokenkeep with their times. Never a secret, because events hold none.
+//!
+//! The list survives the way to the provider and back in [`sessionStorage`](https://developer.mozilla.org/docs/Web/API/Window/sessionStorage).
+
+use leptos::prelude::*;
+use tokenkeep::Event;
+use tokenkeep::protocol::{Json, Number, UnixTime};
+use web_sys::Storage;
+
+use crate::problem::sentence;
+use crate::time;
+
+const KEY: &str = "tokenkeep-demo.events";
+
+/// What is older than so many events is forgotten.
+const MOST: usize = 50;
+
+#[derive(Clone, Copy)]
+pub struct Log(RwSignal<Vec<Entry>>);
+
+#[derive(Clone)]
+struct Entry {
+    at: UnixTime,
+    event: String,
+    text: String,
+}
+
+impl Log {
+    pub fn restore() -> Log {
+        Log(RwSignal::new(stored().unwrap_or_default()))
+    }
+
+    pub fn note(self, event: &Event) {
+        let entry = Entry { at: time::now(), event: name(event).to_owned(), text: sentence(&event.to_string()) };
+        self.0.update(|entries| {
+            entries.push(entry);
+            entries.drain(..entries.len().saturating_sub(MOST));
+            store(entries);
+        });
+    }
+
+    fn clear(self) {
+        self.0.set(Vec::new());
+        store(&[]);
+    }
+}
+
+#[component]
+pub fn EventLog(log: Log) -> impl IntoView {
+    let is_empty = move || log.0.with(Vec::is_empty);
+    view! {
+        <aside class="log" aria-labelledby="what-happened">
+            <div class="log-head">
+                <h2 id="what-happened">"What happened"</h2>
+                <button type="button" class="small" disabled=is_empty on:click=move |_| log.clear()>"Clear"</button>
+            </div>
+            <p class="quiet" hidden=move || !is_empty()>"Nothing yet. Sign in, and each step is listed here."</p>
+            <div class="log-body">
+                <ol aria-label="What happened" id="events">
+                    {move || log.0.get().into_iter().map(line).collect_view()}
+                </ol>
+            </div>
+        </aside>
+    }
+}
+
+fn line(Entry { at, event, text }: Entry) -> impl IntoView {
+    let title = title(&event);
+    view! {
+        <li data-event=event>
+            <strong>{title}</strong>
+            <time datetime=time::for_machines(at)>{time::to_the_millisecond(at)}</time>
+            <span>{text}</span>
+        </li>
+    }
+}
+
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::ApiAnswered { .. } => "ApiAnswered",
+        Event::CallbackReceived => "CallbackReceived",
+        Event::CodeRedeemed => "CodeRedeemed",
+        Event::Failed(_) => "Failed",
+        Event::IdTokenVerified { .. } => "IdTokenVerified",
+        Event::KeysRead => "KeysRead",
+        Event::MetadataRead => "MetadataRead",
+        Event::Redirecting => "Redirecting",
+        Event::SignedIn => "SignedIn",
+        Event::SignedOut => "SignedOut",
+        _ => "Other",
+    }
+}
+
+fn title(event: &str) -> &'static str {
+    match event {
+        "ApiAnswered" => "API call",
+        "CallbackReceived" => "Callback",
+        "CodeRedeemed" => "Code redeemed",
+        "Failed" => "Failed",
+        "IdTokenVerified" => "Verified",
+        "KeysRead" => "Keys",
+        "MetadataRead" => "Discovery",
+        "Redirecting" => "Redirect",
+        "SignedIn" => "Signed in",
+        "SignedOut" => "Signed out",
+        _ => "Event",
+    }
+}
+
+/// Storage can be blocked or full. The list then lasts as long as the page.
+fn storage() -> Option<Storage> {
+    window().session_storage().ok().flatten()
+}
+
+fn store(entries: &[Entry]) {
+    let entry = |entry: &Entry| {
+        Json::Object(vec![
+            ("at".to_owned(), Json::Number(Number::from(entry.at.as_millis()))),
+            ("event".to_owned(), Json::from(entry.event.as_str())),
+            ("text".to_owned(), Json::from(entry.text.as_str())),
+        ])
+    };
+    if let Some(storage) = storage() {
+        let _ = storage.set_item(KEY, &Json::Array(entries.iter().map(entry).collect()).to_string());
+    }
+}
+
+fn stored() -> Option<Vec<Entry>> {
+    let text = storage()?.get_item(KEY).ok()??;
+    let entry = |entry: &Json| {
+        Some(Entry {
+            at: UnixTime::from_millis(entry.get("at")?.as_number()?.floor()?),
+            event: entry.get("event")?.as_str()?.to_owned(),
+            text: entry.get("text")?.as_str()?.to_owned(),
+        })
+    };
+    Json::parse(&text).ok()?.as_array()?.iter().map(entry).collect()
+}

@@ -1,0 +1,41 @@
+//! The pages, one file each.
+
+mod api;
+mod callback;
+mod home;
+mod not_found;
+mod orders;
+mod profile;
+
+use leptos::{html::H1, prelude::*};
+
+pub use api::ApiPage;
+pub use callback::Callback;
+pub use home::Home;
+pub use not_found::NotFound;
+pub use orders::Orders;
+pub use profile::Profile;
+
+/// Whether a page was shown before this one.
+#[derive(Clone, Copy, Default)]
+pub struct Visited(StoredValue<bool>);
+
+/// A page with its title. Whoever comes from another page and cannot see it is told by the focus.
+#[component]
+fn Page(title: &'static str, children: Children) -> impl IntoView {
+    let heading = NodeRef::<H1>::new();
+    let visited = use_context::<Visited>().unwrap_or_default();
+    Effect::new(move |_| {
+        document().set_title(&[title, " · tokenkeep demo"].concat());
+        if let Some(heading) = heading.get()
+            && visited.0.get_value()
+        {
+            let _ = heading.focus();
+        }
+        visited.0.set_value(true);
+    });
+    view! {
+        <h1 tabindex="-1" node_ref=heading>{title}</h1>
+        {children()}
+    }
+}

@@ -1,0 +1,111 @@
+//! WebCrypto against vectors of the RFCs, and without it.
+
+use tokenkeep::{
+    browser::WebCrypto,
+    keep::ports::{Crypto, NoCrypto},
+    protocol::{Algorithm, Json, Jwk, SignatureCheck},
+};
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::{Replaced, js};
+
+#[test]
+fn randomness_is_drawn_anew_each_time() {
+    let (mut one, mut two) = ([0; 96], [0; 96]);
+    WebCrypto.random(&mut one).unwrap();
+    WebCrypto.random(&mut two).unwrap();
+    assert_ne!(one, two);
+    assert!(one.iter().any(|byte| *byte != 0));
+}
+
+// cfg-insecure
+#[test]
+async fn without_webcrypto_nothing_is_made_up() {
+    let _missing = Replaced::new("crypto", "return undefined");
+    assert!(!WebCrypto.is_available());
+    let mut bytes = [7; 8];
+    assert_eq!(WebCrypto.random(&mut bytes), Err(NoCrypto));
+    assert_eq!(bytes, [7; 8]);
+    let key = key(P256);
+    let check = SignatureCheck { algorithm: Algorithm::Es256, key: &key, signed: b"x", signature: &[0; 64] };
+    assert_eq!(WebCrypto.verify(&check).await, Err(NoCrypto));
+}
+
+// cfg-insecure
+#[test]
+fn an_insecure_page_has_randomness_but_no_signatures() {
+    let _insecure = Replaced::new("crypto", "return { getRandomValues: (array) => array }");
+    assert!(!WebCrypto.is_available());
+}
+
+// cfg-insecure
+#[test]
+fn a_generator_that_throws_is_a_value() {
+    let _broken = Replaced::new("crypto", "return Object.create(Crypto.prototype)");
+    assert_eq!(WebCrypto.random(&mut [0; 8]), Err(NoCrypto));
+}
+
+const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+
+fn key(text: &str) -> Jwk {
+    Jwk::read(&Json::parse(text).unwrap()).unwrap()
+}
+
+async fn verifies(algorithm: Algorithm, key: &Jwk, token: &str) -> (bool, bool) {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = Base64UrlUnpadded::decode_vec(signature).unwrap();
+    let check = SignatureCheck { algorithm, key, signed: signed.as_bytes(), signature: &signature };
+    let right = WebCrypto.verify(&check).await.unwrap();
+    let last = signature.len() - 1;
+    signature[last] ^= 1;
+    let check = SignatureCheck { algorithm, key, signed: signed.as_bytes(), signature: &signature };
+    (right, WebCrypto.verify(&check).await.unwrap())
+}
+
+#[test]
+async fn rfc7515_appendix_a_3() {
+    let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+    assert_eq!(verifies(Algorithm::Es256, &key(P256), token).await, (true, false));
+}
+
+#[test]
+async fn rfc8037_appendix_a_4() {
+    let okp = key(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#);
+    let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    assert_eq!(verifies(Algorithm::Ed25519, &okp, token).await, (true, false));
+}
+
+/// The browser signs, with a key that it makes itself; so each algorithm meets an implementation that is not ours.
+#[test]
+async fn every_algorithm_verifies_what_the_browser_signed() {
+    for algorithm in Algorithm::ALL {
+        let bits = match algorithm {
+            Algorithm::Es256 | Algorithm::Ps256 | Algorithm::Rs256 => 256,
+            Algorithm::Es384 | Algorithm::Ps384 | Algorithm::Rs384 => 384,
+            Algorithm::Es512 | Algorithm::Ps512 | Algorithm::Rs512 | Algorithm::Ed25519 => 512,
+        };
+        let parameters = match algorithm.name().get(..2).unwrap() {
+            "ES" => format!("{{name: 'ECDSA', namedCurve: 'P-{}', hash: 'SHA-{bits}'}}", if bits == 512 { 521 } else { bits }),
+            "Ed" => "{name: 'Ed25519'}".to_owned(),
+            scheme => format!(
+                "{{name: '{}', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-{bits}', saltLength: {}}}",
+                if scheme == "PS" { "RSA-PSS" } else { "RSASSA-PKCS1-v1_5" },
+                bits / 8
+            ),
+        };
+        let made = js(&format!(
+            "(async () => {{
+                const parameters = {parameters};
+                const pair = await crypto.subtle.generateKey(parameters, true, ['sign', 'verify']);
+                const signature = new Uint8Array(await crypto.subtle.sign(parameters, pair.privateKey, new TextEncoder().encode('e30.e30')));
+                const base64url = btoa(String.fromCharCode(...signature)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+                const {{ key_ops, ext, ...jwk }} = await crypto.subtle.exportKey('jwk', pair.publicKey);
+                return JSON.stringify(jwk) + ' e30.e30.' + base64url;
+            }})()"
+        ));
+        let made = wasm_bindgen_futures::JsFuture::from(js_sys::Promise::from(made)).await.unwrap().as_string().unwrap();
+        let (jwk, token) = made.split_once(' ').unwrap();
+        assert_eq!(verifies(algorithm, &key(jwk), token).await, (true, false), "{algorithm:?}");
+    }
+}

@@ -1,0 +1,117 @@
+//! fetch: policy, limits, and a page whose `fetch` was replaced.
+
+use std::time::Duration;
+
+use tokenkeep::{
+    browser::Fetch,
+    keep::ports::{Http, HttpFailure},
+    protocol::{Cache, Request, Response},
+};
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::{Replaced, js};
+
+async fn send(request: Request) -> Result<Response, HttpFailure> {
+    Fetch.send(&request).await
+}
+
+fn here() -> String {
+    js("location.origin + '/'").as_string().unwrap()
+}
+
+#[test]
+async fn an_answer_has_status_headers_and_body() {
+    let response = send(Request::get(here())).await.unwrap();
+    assert_eq!(response.status, 200);
+    assert!(response.header("content-type").is_some_and(|value| value.contains("html")));
+    assert!(response.text().unwrap().contains("<html"));
+}
+
+// tok-cache, tok-credentials, tok-307, disc-redir
+#[test]
+async fn what_is_sent_carries_no_cookie_and_no_referrer_and_follows_no_redirect() {
+    js("globalThis.sent = undefined");
+    let _fetch = Replaced::new("fetch", "return async (url, init) => { globalThis.sent = new Request(url, init); globalThis.body = await sent.clone().text(); return new Response('{}'); }");
+    let request = Request::new("POST", here()).header("X-Test", "yes").body("a=b").cache(Cache::NoStore);
+    send(request).await.unwrap();
+    let sent = js("[sent.method, sent.credentials, sent.redirect, sent.referrerPolicy, sent.cache, sent.headers.get('x-test'), body].join()");
+    assert_eq!(sent.as_string().unwrap(), "POST,omit,error,no-referrer,no-store,yes,a=b");
+}
+
+// disc-huge, tok-big
+#[test]
+async fn an_endless_body_is_read_up_to_the_limit_and_cancelled() {
+    js("globalThis.pulled = 0; globalThis.cancelled = false");
+    let _fetch = Replaced::new(
+        "fetch",
+        "return async () => new Response(new ReadableStream({ pull(c) { pulled++; c.enqueue(new Uint8Array(1024)); }, cancel() { cancelled = true; } }))",
+    );
+    assert_eq!(send(Request::get(here()).limit(10 * 1024)).await, Err(HttpFailure::TooLarge));
+    assert!(js("pulled").as_f64().unwrap() < 20.0);
+    assert!(js("cancelled").is_truthy());
+}
+
+#[test]
+async fn a_body_of_just_the_limit_is_read() {
+    let _fetch = Replaced::new("fetch", "return async () => new Response(new Uint8Array(2048))");
+    assert_eq!(send(Request::get(here()).limit(2048)).await.map(|response| response.body.len()), Ok(2048));
+    assert_eq!(send(Request::get(here()).limit(2047)).await, Err(HttpFailure::TooLarge));
+}
+
+// disc-stall
+#[test]
+async fn the_deadline_covers_the_body() {
+    let _fetch = Replaced::new(
+        "fetch",
+        "return async (url, init) => new Response(new ReadableStream({ start(c) {
+            c.enqueue(new Uint8Array(1));
+            init.signal.addEventListener('abort', () => c.error(init.signal.reason));
+        } }))",
+    );
+    assert_eq!(send(Request::get(here()).deadline(Duration::from_millis(50))).await, Err(HttpFailure::TimedOut));
+}
+
+#[test]
+async fn the_deadline_covers_the_headers() {
+    let _fetch = Replaced::new(
+        "fetch",
+        "return (url, init) => new Promise((_, reject) => init.signal.addEventListener('abort', () => reject(init.signal.reason)))",
+    );
+    assert_eq!(send(Request::get(here()).deadline(Duration::from_millis(50))).await, Err(HttpFailure::TimedOut));
+}
+
+#[test]
+async fn nobody_there_is_unreachable() {
+    // Port 9 of this machine: browsers refuse to go there at all.
+    assert_eq!(send(Request::get("http://127.0.0.1:9/")).await, Err(HttpFailure::Unreachable));
+}
+
+#[test]
+async fn a_replaced_fetch_cannot_break_us() {
+    for fetch in [
+        "return () => { throw 'a string' }",
+        "return () => Promise.reject('a string')",
+        "return () => Promise.reject(undefined)",
+        "return () => undefined",
+        "return () => 42",
+        "return async () => ({ status: 200 })",
+        "return async () => { const r = new Response('x'); r.body.getReader(); return r; }",
+        "return async () => new Response(new ReadableStream({ start(c) { c.error('a string'); } }))",
+        "return async () => new Response(new ReadableStream({ start(c) { c.enqueue('not bytes'); } }))",
+        "return undefined",
+    ] {
+        let _fetch = Replaced::new("fetch", fetch);
+        assert_eq!(send(Request::get(here())).await, Err(HttpFailure::Unreachable), "{fetch}");
+    }
+    // And the instance still works.
+    assert!(send(Request::get(here())).await.is_ok());
+}
+
+#[test]
+async fn offline_is_told_when_the_browser_knows_it() {
+    let _offline = Replaced::new("fetch", "return () => Promise.reject(new TypeError('Failed to fetch'))");
+    js("Object.defineProperty(navigator, 'onLine', { configurable: true, get: () => false })");
+    let outcome = send(Request::get(here())).await;
+    js("delete navigator.onLine");
+    assert_eq!(outcome, Err(HttpFailure::Offline));
+}

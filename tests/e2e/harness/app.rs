@@ -1,0 +1,153 @@
+//! The app: the built demo on a static server, as it is served in life.
+
+use std::{
+    env, fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    path::{Component, Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    http::{Log, Request, Response, Server},
+    provider::Provider,
+};
+
+/// Stands in the built page for a nonce that is new in every response.
+const NONCE: &str = "{{__TRUNK NONCE__}}";
+
+/// Where the browser says that a page did what its Content-Security-Policy forbids.
+const REPORTS: &str = "/content-security-policy-report";
+
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) origin: String,
+    pub(crate) log: Log,
+    config: Arc<Mutex<Response>>,
+    server: Server,
+}
+
+impl App {
+    /// Reserves an address; until the provider is known there is nothing behind it.
+    pub(crate) async fn start() -> Self {
+        let files = Arc::new(Files::new());
+        let config = Arc::new(Mutex::new(Response::default()));
+        let log = Log::default();
+        let served = config.clone();
+        let server = Server::start(0, log.clone(), move |request| {
+            let (files, config) = (files.clone(), served.clone());
+            async move { Some(answer(&request, &files, &config.lock().unwrap())) }
+        })
+        .await;
+        Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, server }
+    }
+
+    pub(crate) fn url(&self, place: &str) -> String {
+        format!("{}{place}", self.origin)
+    }
+
+    /// The config.json that leads to this provider.
+    pub(crate) fn config(provider: &Provider) -> Value {
+        json!({
+            "issuer": provider.issuer,
+            "client_id": "tokenkeep-demo",
+            "scopes": ["openid", "profile", "email", "offline_access", "orders:read"],
+            "resource": provider.resource,
+            "api": provider.api,
+        })
+    }
+
+    pub(crate) fn serve_config(&self, config: Response) {
+        *self.config.lock().unwrap() = config;
+    }
+
+    /// What a page did against its Content-Security-Policy.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.log.of("POST", REPORTS).iter().map(|report| String::from_utf8_lossy(&report.request.body).into_owned()).collect()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port
+    }
+}
+
+fn answer(request: &Request, files: &Files, config: &Response) -> Response {
+    match (request.method.as_str(), request.path()) {
+        ("POST", REPORTS) => Response { status: 204, ..Response::default() },
+        ("GET", "/config.json") => config.clone().with("cache-control", "no-cache"),
+        ("GET", path) => files.read(path, config),
+        _ => Response::new(405, "text/plain", "only GET"),
+    }
+}
+
+/// What `trunk build` made, and the headers that Trunk.toml gives to it.
+struct Files {
+    folder: PathBuf,
+    policy: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Files {
+    fn new() -> Self {
+        let folder = env::var_os("TOKENKEEP_DIST").map(PathBuf::from).filter(|folder| folder.join("index.html").is_file());
+        let folder = folder.expect("TOKENKEEP_DIST: the absolute path of what `trunk build --release` made");
+
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Trunk.toml")).expect("Trunk.toml");
+        let serve = text.parse::<toml::Table>().expect("Trunk.toml").remove("serve").expect("[serve]");
+        let text = |value: &toml::Value| value.as_str().expect("a text").to_owned();
+        let directives: Vec<_> = serve["csp"].as_array().expect("csp").iter().map(text).collect();
+        let headers = serve["headers"].as_table().expect("headers").iter();
+        Self {
+            folder,
+            policy: directives.join("; "),
+            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect(),
+        }
+    }
+
+    /// A file, or the page of the app for what is none: its router knows what to show.
+    fn read(&self, path: &str, config: &Response) -> Response {
+        let file = path.trim_start_matches('/');
+        let is_safe = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+        let known = (is_safe && file.contains('.')).then(|| fs::read(self.folder.join(file)).ok()).flatten();
+        let response = match known {
+            Some(bytes) if file != "index.html" => {
+                Response::new(200, content_type(file), bytes).with("cache-control", "public, max-age=31536000, immutable")
+            }
+            _ => self.page(config),
+        };
+        self.headers.iter().fold(response, |response, (name, value)| response.with(name, value))
+    }
+
+    fn page(&self, config: &Response) -> Response {
+        let nonce = format!("{:016x}", RandomState::new().build_hasher().finish());
+        let html = fs::read_to_string(self.folder.join("index.html")).expect("index.html");
+        assert!(html.contains(NONCE), "index.html has no {NONCE}: was it built with create_nonce?");
+        let policy = self.policy.replace("{{NONCE}}", &nonce);
+        // The policy names the demo's usual ports, and these are others.
+        let configured: Value = serde_json::from_slice(&config.body).unwrap_or_default();
+        let origin = |member: &str| configured[member].as_str().map(|url| url.trim_end_matches('/').to_owned());
+        let policy = match (origin("issuer"), origin("api")) {
+            (Some(issuer), Some(api)) => policy.replace("http://localhost:9400", &issuer).replace("http://localhost:9500", &api),
+            _ => policy,
+        };
+        Response::new(200, "text/html; charset=utf-8", html.replace(NONCE, &nonce))
+            .with("cache-control", "no-cache")
+            .with("content-security-policy", format!("{policy}; report-uri {REPORTS}"))
+    }
+}
+
+fn content_type(file: &str) -> &'static str {
+    match file.rsplit('.').next().unwrap_or_default() {
+        "css" => "text/css; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "ico" => "image/x-icon",
+        "js" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "wasm" => "application/wasm",
+        "woff2" => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}

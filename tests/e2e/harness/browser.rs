@@ -1,0 +1,324 @@
+//! A browser with an empty profile, and what a person does with it.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::{BrowserLogEntry, By, WebDriver, WebElement, WindowHandle};
+use tokio::time::sleep;
+
+use super::{engine::Engine, process::Process, provider::User};
+
+/// Nothing here takes longer, not even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+#[derive(Debug)]
+pub(crate) struct Browser {
+    engine: Engine,
+    driver: WebDriver,
+    app_origin: String,
+    console: Mutex<Vec<BrowserLogEntry>>,
+    requests: Mutex<Vec<String>>,
+    // In this order: the driver ends before the folder goes.
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Browser {
+    pub(crate) async fn start(app_origin: &str) -> Self {
+        let engine = Engine::chosen();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (process, driver) = engine.start(folder.path()).await;
+        Self {
+            engine,
+            driver,
+            app_origin: app_origin.to_owned(),
+            console: Mutex::default(),
+            requests: Mutex::default(),
+            _process: process,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn end(&self) {
+        let _ = self.driver.clone().quit().await;
+    }
+
+    /// Looks again and again until there is something. What goes wrong while looking is a page that changes.
+    pub(crate) async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    // Addresses
+
+    pub(crate) async fn open(&self, url: &str) {
+        self.driver.goto(url).await.unwrap_or_else(|error| panic!("{url} does not open: {error}"));
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.driver.refresh().await.expect("a reload");
+    }
+
+    /// Goes back as its button does, and waits until the address is another one.
+    pub(crate) async fn back(&self) -> String {
+        let before = self.address().await;
+        self.driver.back().await.expect("a way back");
+        self.until("another address", async || Some(self.address().await).filter(|now| *now != before)).await
+    }
+
+    pub(crate) async fn forward(&self) -> String {
+        let before = self.address().await;
+        self.driver.forward().await.expect("a way forward");
+        self.until("another address", async || Some(self.address().await).filter(|now| *now != before)).await
+    }
+
+    pub(crate) async fn address(&self) -> String {
+        self.driver.current_url().await.map(|url| url.to_string()).unwrap_or_default()
+    }
+
+    pub(crate) async fn is_at(&self, address: &str) {
+        self.until(&format!("the address {address}"), async || (self.address().await == address).then_some(())).await;
+    }
+
+    /// The addresses that back and forward lead to in this tab, and this one.
+    pub(crate) async fn history(&self) -> Vec<String> {
+        if self.engine == Engine::Chromium {
+            let history = self.driver.cdp().send_raw("Page.getNavigationHistory", json!({})).await.expect("the history");
+            let entries = history["entries"].as_array().expect("entries");
+            return entries
+                .iter()
+                .flat_map(|entry| [&entry["url"], &entry["userTypedURL"]])
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
+        }
+        // The others do not tell: one has to walk.
+        let length = self.script("return history.length").await.as_u64().unwrap_or(1);
+        let mut addresses = vec![self.address().await];
+        for _ in 1..length {
+            if self.driver.back().await.is_err() {
+                break;
+            }
+            addresses.push(self.address().await);
+        }
+        for _ in 1..addresses.len() {
+            let _ = self.driver.forward().await;
+        }
+        addresses
+    }
+
+    // Tabs
+
+    pub(crate) async fn tab(&self) -> WindowHandle {
+        self.driver.window().await.expect("a tab")
+    }
+
+    pub(crate) async fn open_tab(&self, url: &str) -> WindowHandle {
+        let tab = self.driver.new_tab().await.expect("a new tab");
+        self.switch_to(&tab).await;
+        self.open(url).await;
+        tab
+    }
+
+    pub(crate) async fn switch_to(&self, tab: &WindowHandle) {
+        self.driver.switch_to_window(tab.clone()).await.expect("that tab");
+    }
+
+    // Reading
+
+    /// What the script returns; null while there is no page that could.
+    pub(crate) async fn script(&self, script: &str) -> Value {
+        self.driver.execute(script, vec![]).await.map(|value| value.json().clone()).unwrap_or_default()
+    }
+
+    /// The same for one that returns a promise.
+    pub(crate) async fn script_async(&self, promise: &str) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1]; ({promise}).then(done, error => done(String(error)))");
+        self.driver.execute_async(script, vec![]).await.map(|value| value.json().clone()).unwrap_or_default()
+    }
+
+    pub(crate) async fn text(&self) -> String {
+        self.script("return document.body?.innerText ?? ''").await.as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) async fn html(&self) -> String {
+        self.script("return document.documentElement?.outerHTML ?? ''").await.as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) async fn sees(&self, text: &str) {
+        self.until(&format!("the text {text:?}"), async || self.text().await.contains(text).then_some(())).await;
+    }
+
+    /// The text of the first element that has one.
+    pub(crate) async fn text_of(&self, css: &str) -> String {
+        let script = format!("return [...document.querySelectorAll({css:?})].map(e => e.innerText.trim()).find(t => t) ?? ''");
+        self.until(&format!("a text in {css}"), async || {
+            self.script(&script).await.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        })
+        .await
+    }
+
+    pub(crate) async fn alert(&self) -> String {
+        self.text_of("[role=alert]").await
+    }
+
+    pub(crate) async fn has(&self, css: &str) -> bool {
+        self.script(&format!("return document.querySelector({css:?}) !== null")).await == Value::Bool(true)
+    }
+
+    /// What the demo says happened since the page was loaded, oldest first.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let events = self.script("return [...document.querySelectorAll('#events li')].map(event => event.dataset.event)").await;
+        serde_json::from_value(events).unwrap_or_default()
+    }
+
+    pub(crate) async fn happens(&self, event: &str) {
+        self.until(&format!("the event {event}"), async || self.events().await.iter().any(|known| known == event).then_some(())).await;
+    }
+
+    // Doing
+
+    /// Clicks a button that has this text.
+    pub(crate) async fn click(&self, name: &str) {
+        self.click_on(&format!("the button {name:?}"), By::XPath(format!("//button[normalize-space()='{name}']"))).await;
+    }
+
+    /// Follows a link that has this text.
+    pub(crate) async fn follow(&self, name: &str) {
+        self.click_on(&format!("the link {name:?}"), By::XPath(format!("//a[normalize-space()='{name}']"))).await;
+    }
+
+    pub(crate) async fn double_click(&self, name: &str) {
+        let button = self.find(By::XPath(format!("//button[normalize-space()='{name}']"))).await;
+        let button = button.unwrap_or_else(|| panic!("no button {name:?}"));
+        self.driver.action_chain().double_click_element(&button).perform().await.expect("a double click");
+    }
+
+    async fn click_on(&self, what: &str, by: By) {
+        self.until(what, async || self.find(by.clone()).await?.click().await.ok()).await;
+    }
+
+    async fn find(&self, by: By) -> Option<WebElement> {
+        for element in self.driver.find_all(by).await.ok()? {
+            if element.is_displayed().await.unwrap_or(false) && element.is_enabled().await.unwrap_or(false) {
+                return Some(element);
+            }
+        }
+        None
+    }
+
+    /// Answers what the provider asks, until the browser is back at the app.
+    pub(crate) async fn sign_in_at_provider(&self, user: User) {
+        self.answer_provider(user, "allow").await;
+    }
+
+    /// The same, but does not let the app know anything.
+    pub(crate) async fn deny_at_provider(&self, user: User) {
+        self.answer_provider(user, "deny").await;
+    }
+
+    async fn answer_provider(&self, user: User, decision: &str) {
+        self.until("the provider's questions to end", async || {
+            let address = self.address().await;
+            let is_back = address.starts_with(&self.app_origin) && !address.contains("/callback?");
+            if is_back && !self.is_leaving().await {
+                return Some(());
+            }
+            if let Some(allow) = self.find(By::Css(format!("button[name=decision][value={decision}]"))).await
+                && !self.has("#password").await
+            {
+                let _ = allow.click().await;
+            } else if self.has("#password").await {
+                self.give_password(user).await?;
+            }
+            None
+        })
+        .await;
+    }
+
+    /// Whether the page of the app is still the one from before the redirect.
+    async fn is_leaving(&self) -> bool {
+        self.events().await.last().is_some_and(|event| event == "Redirecting")
+    }
+
+    async fn give_password(&self, user: User) -> Option<()> {
+        let login = self.find(By::Id("login")).await?;
+        login.clear().await.ok()?;
+        login.send_keys(user.login).await.ok()?;
+        self.find(By::Id("password")).await?.send_keys(user.password).await.ok()?;
+        self.find(By::XPath("//button[normalize-space()='Sign in']")).await?.click().await.ok()
+    }
+
+    /// Waits for the page where the provider asks who it is.
+    pub(crate) async fn is_asked_for_password(&self) {
+        self.until("the provider's sign-in page", async || self.has("#password").await.then_some(())).await;
+    }
+
+    pub(crate) async fn is_signed_in_as(&self, user: User) {
+        self.sees(user.name).await;
+        self.until("the button \"Sign out\"", async || self.find(By::XPath("//button[normalize-space()='Sign out']")).await).await;
+    }
+
+    pub(crate) async fn is_signed_out(&self) {
+        self.until("the button \"Sign in\"", async || self.find(By::XPath("//button[normalize-space()='Sign in']")).await).await;
+    }
+
+    /// Makes the page as wide as a small phone's.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        if self.engine == Engine::Chromium {
+            let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+            self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await.expect("another size");
+        } else {
+            self.driver.set_window_rect(0, 0, width, height).await.expect("another size");
+        }
+    }
+
+    // What the engine wrote down
+
+    /// All that was written to the console. Only Chromium's driver tells.
+    pub(crate) async fn console(&self) -> Vec<BrowserLogEntry> {
+        let new = if self.engine == Engine::Chromium { self.driver.browser_log().await.unwrap_or_default() } else { Vec::new() };
+        let mut console = self.console.lock().unwrap();
+        console.extend(new);
+        console.clone()
+    }
+
+    /// The URLs of all requests, whoever was asked. Only Chromium's driver tells.
+    pub(crate) async fn requests(&self) -> Vec<String> {
+        let new = if self.engine == Engine::Chromium { self.driver.get_log("performance").await.unwrap_or_default() } else { Vec::new() };
+        let urls = new.iter().filter_map(|entry| {
+            let entry: Value = serde_json::from_str(&entry.message).ok()?;
+            let message = &entry["message"];
+            (message["method"] == "Network.requestWillBeSent").then(|| message["params"]["request"]["url"].as_str().map(str::to_owned))?
+        });
+        let mut requests = self.requests.lock().unwrap();
+        requests.extend(urls);
+        requests.clone()
+    }
+
+    /// Keeps a picture of the page, and says where.
+    pub(crate) async fn picture(&self) -> PathBuf {
+        let thread = thread::current();
+        let test = thread.name().unwrap_or("test").replace("::", "-");
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| [env!("CARGO_MANIFEST_DIR"), "../../target"].iter().collect(), PathBuf::from);
+        let folder = target.join("e2e");
+        let _ = fs::create_dir_all(&folder);
+        let picture = folder.join(test).with_extension("png");
+        let _ = self.driver.screenshot(&picture).await;
+        picture
+    }
+}

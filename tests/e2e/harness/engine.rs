@@ -1,0 +1,97 @@
+//! The engines: how each is started, and what only one of them can tell.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use thirtyfour::{Capabilities, WebDriver};
+use tokio::time::sleep;
+
+use super::{
+    http::Request,
+    process::{Process, free_port},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Engine {
+    Chromium,
+    Firefox,
+    WebKit,
+}
+
+impl Engine {
+    /// What `BROWSER` says.
+    pub(crate) fn chosen() -> Self {
+        match env::var("BROWSER").as_deref() {
+            Err(_) | Ok("chromium") => Self::Chromium,
+            Ok("firefox") => Self::Firefox,
+            Ok("webkit") => Self::WebKit,
+            Ok(other) => panic!("BROWSER is chromium, firefox or webkit, and not {other}"),
+        }
+    }
+
+    /// Starts a browser that knows nothing yet, and the driver that it obeys.
+    pub(crate) async fn start(self, folder: &Path) -> (Process, WebDriver) {
+        let port = free_port();
+        let mut driver = Process::start(Command::new(self.driver()).arg(format!("--port={port}")), folder, "driver");
+        let status = Request {
+            method: "GET".into(),
+            target: "/status".into(),
+            headers: vec![("host".into(), format!("127.0.0.1:{port}"))],
+            body: Vec::new(),
+        };
+        while !status.send_to(port).await.is_ok_and(|response| response.status == 200) {
+            assert!(!driver.has_ended(), "the driver does not start:\n{}", driver.output());
+            sleep(Duration::from_millis(20)).await;
+        }
+        let mut capabilities = Capabilities::new();
+        for (name, value) in self.capabilities(folder).as_object().expect("an object") {
+            capabilities.set(name, value.clone()).expect("a capability");
+        }
+        let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(Duration::from_secs(60)).await;
+        let session = session.unwrap_or_else(|error| panic!("no session: {error}\n{}", driver.output()));
+        (driver, session)
+    }
+
+    fn driver(self) -> PathBuf {
+        let (variable, usual) = match self {
+            Self::Chromium => ("CHROMEDRIVER", "/usr/bin/chromedriver"),
+            Self::Firefox => ("GECKODRIVER", "geckodriver"),
+            Self::WebKit => ("WEBKIT_WEB_DRIVER", "/usr/bin/WebKitWebDriver"),
+        };
+        env::var_os(variable).map_or_else(|| usual.into(), PathBuf::from)
+    }
+
+    fn capabilities(self, folder: &Path) -> Value {
+        match self {
+            Self::Chromium => json!({
+                "browserName": "chrome",
+                "goog:chromeOptions": {
+                    "binary": "/usr/bin/chromium",
+                    "args": [
+                        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                        "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1100,900",
+                        format!("--user-data-dir={}", folder.join("profile").display()),
+                    ],
+                },
+                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            }),
+            // geckodriver makes a new profile by itself.
+            Self::Firefox => json!({
+                "browserName": "firefox",
+                "moz:firefoxOptions": {"binary": "/usr/bin/firefox-esr", "args": ["-headless"]},
+            }),
+            // Needs a display, such as Xvfb; an automated window keeps nothing.
+            Self::WebKit => json!({
+                "webkitgtk:browserOptions": {
+                    "binary": "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+                    "args": ["--automation"],
+                },
+            }),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The world of one test: the app, the provider with its API, and a browser, all its own.
+
+mod app;
+mod browser;
+mod engine;
+pub(crate) mod http;
+mod process;
+pub(crate) mod provider;
+
+use std::panic::{self, AssertUnwindSafe};
+
+use futures_util::FutureExt;
+
+pub(crate) use app::App;
+pub(crate) use browser::Browser;
+use http::Response;
+use provider::{AUTHORIZE, Provider, TOKEN, User};
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) browser: Browser,
+    pub(crate) provider: Provider,
+    tolerated: std::sync::Mutex<Vec<&'static str>>,
+}
+
+/// Plays a test in a world of its own. When it fails, what was to be seen is printed.
+pub(crate) async fn play(test: impl AsyncFnOnce(&World)) {
+    let world = World::new().await;
+    let mut outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
+    if outcome.is_ok() {
+        outcome = AssertUnwindSafe(world.is_quiet()).catch_unwind().await;
+    }
+    if outcome.is_err() {
+        world.describe().await;
+    }
+    world.browser.end().await;
+    if let Err(panic) = outcome {
+        panic::resume_unwind(panic);
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let app = App::start().await;
+        let (provider, browser) = tokio::join!(Provider::start(&app.origin), Browser::start(&app.origin));
+        app.serve_config(Response::new(200, "application/json", App::config(&provider).to_string()));
+        Self { app, browser, provider, tolerated: Vec::new().into() }
+    }
+
+    pub(crate) async fn open(&self, place: &str) {
+        self.browser.open(&self.app.url(place)).await;
+    }
+
+    /// Opens the app and signs in.
+    pub(crate) async fn sign_in(&self, user: User) {
+        self.open("/").await;
+        self.browser.click("Sign in").await;
+        self.browser.sign_in_at_provider(user).await;
+        self.browser.is_signed_in_as(user).await;
+    }
+
+    /// How many codes were sent to the token endpoint.
+    pub(crate) fn exchanges(&self) -> usize {
+        self.provider.log.count("POST", TOKEN)
+    }
+
+    /// How often a browser was sent to sign in.
+    pub(crate) fn authorizations(&self) -> usize {
+        self.provider.log.count("GET", AUTHORIZE)
+    }
+
+    /// The callbacks that the browser was sent to.
+    pub(crate) fn callbacks(&self) -> Vec<String> {
+        self.app.log.of("GET", "/callback").into_iter().map(|exchange| self.app.url(&exchange.request.target)).collect()
+    }
+
+    /// This test means the console to say that.
+    pub(crate) fn tolerate(&self, text: &'static str) {
+        self.tolerated.lock().unwrap().push(text);
+    }
+
+    /// No page did what its policy forbids, and no error went to the console.
+    async fn is_quiet(&self) {
+        assert_eq!(self.app.violations(), Vec::<String>::new(), "the Content-Security-Policy forbids that");
+        let tolerated = self.tolerated.lock().unwrap().clone();
+        let errors = self.browser.console().await.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message);
+        let errors: Vec<_> = errors.filter(|message| !tolerated.iter().any(|text| message.contains(text))).collect();
+        assert_eq!(errors, Vec::<String>::new(), "the console shows errors");
+    }
+
+    async fn describe(&self) {
+        println!("--- the page at {}\n{}", self.browser.address().await, self.browser.text().await);
+        println!("--- happened: {}", self.browser.events().await.join(", "));
+        for entry in self.browser.console().await {
+            println!("--- console: {} {}", entry.level, entry.message);
+        }
+        for (who, log) in [("app", &self.app.log), ("provider", &self.provider.log), ("API", &self.provider.api_log)] {
+            for exchange in log.all() {
+                let status = exchange.response.map_or("-".to_owned(), |response| response.status.to_string());
+                println!("--- {who}: {} {} {status}", exchange.request.method, exchange.request.target);
+            }
+        }
+        println!("--- the provider's output\n{}", self.provider.output().await);
+        println!("--- a picture: {}", self.browser.picture().await.display());
+    }
+}

@@ -1,0 +1,121 @@
+//! The real provider and its API, each behind a server that writes down what it is asked.
+//!
+//! The app knows only those in front, so that the count and the content of every request are known in any engine.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use tempfile::TempDir;
+use tokio::{sync::Mutex, time::sleep};
+
+use super::{
+    http::{Log, Request, Server},
+    process::{Process, free_port},
+};
+
+/// Somebody with an account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct User {
+    pub(crate) login: &'static str,
+    pub(crate) password: &'static str,
+    pub(crate) name: &'static str,
+}
+
+pub(crate) const ALICE: User = User { login: "alice", password: "alice-password", name: "Alice Archer" };
+pub(crate) const BOB: User = User { login: "bob", password: "bob-password", name: "Bob Baker" };
+
+pub(crate) const AUTHORIZE: &str = "/auth";
+pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
+pub(crate) const KEYS: &str = "/jwks";
+pub(crate) const TOKEN: &str = "/token";
+
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) issuer: String,
+    pub(crate) api: String,
+    /// What the API calls itself in a token.
+    pub(crate) resource: String,
+    pub(crate) log: Log,
+    pub(crate) api_log: Log,
+    app_origin: String,
+    ports: Ports,
+    running: Mutex<Option<Running>>,
+    folder: TempDir,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    issuer: u16,
+    api: u16,
+    behind_issuer: u16,
+    behind_api: u16,
+}
+
+#[derive(Debug)]
+struct Running {
+    node: Process,
+    _servers: [Server; 2],
+}
+
+impl Provider {
+    pub(crate) async fn start(app_origin: &str) -> Self {
+        let ports = Ports { issuer: free_port(), api: free_port(), behind_issuer: free_port(), behind_api: free_port() };
+        let provider = Self {
+            issuer: format!("http://localhost:{}", ports.issuer),
+            api: format!("http://localhost:{}/", ports.api),
+            resource: format!("http://localhost:{}/", ports.behind_api),
+            log: Log::default(),
+            api_log: Log::default(),
+            app_origin: app_origin.to_owned(),
+            ports,
+            running: Mutex::default(),
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        provider.start_again().await;
+        provider
+    }
+
+    /// Nobody answers any more, and whoever was signed in is forgotten.
+    pub(crate) async fn stop(&self) {
+        self.running.lock().await.take();
+    }
+
+    pub(crate) async fn start_again(&self) {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../demo/provider/server.js");
+        let mut command = Command::new("node");
+        command.arg(script).env("TOKENKEEP_ISSUER", &self.issuer).env("TOKENKEEP_APP_ORIGINS", &self.app_origin);
+        command.env("TOKENKEEP_PROVIDER_PORT", self.ports.behind_issuer.to_string());
+        command.env("TOKENKEEP_API_PORT", self.ports.behind_api.to_string());
+        // Should the tests be killed, it ends too.
+        command.env("TOKENKEEP_END_WITH", std::process::id().to_string());
+        let mut node = Process::start(&mut command, self.folder.path(), "provider");
+        while !self.is_ready().await {
+            assert!(!node.has_ended(), "the provider does not start:\n{}", node.output());
+            sleep(Duration::from_millis(50)).await;
+        }
+        let servers = [
+            forward(self.ports.issuer, self.ports.behind_issuer, &self.log).await,
+            forward(self.ports.api, self.ports.behind_api, &self.api_log).await,
+        ];
+        *self.running.lock().await = Some(Running { node, _servers: servers });
+    }
+
+    async fn is_ready(&self) -> bool {
+        for port in [self.ports.behind_issuer, self.ports.behind_api] {
+            let host = vec![("host".to_owned(), "localhost".to_owned())];
+            let health = Request { method: "GET".into(), target: "/health".into(), headers: host, body: Vec::new() };
+            if !health.send_to(port).await.is_ok_and(|response| response.status == 200) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What the program printed.
+    pub(crate) async fn output(&self) -> String {
+        self.running.lock().await.as_ref().map(|running| running.node.output()).unwrap_or_default()
+    }
+}
+
+async fn forward(port: u16, to: u16, log: &Log) -> Server {
+    Server::start(port, log.clone(), move |request| async move { request.send_to(to).await.ok() }).await
+}
