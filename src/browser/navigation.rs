@@ -12,10 +12,12 @@ use web_sys::{Event, PageTransitionEvent, Url, Window};
 
 use crate::page::ports::Navigation;
 
+type Listener = Closure<dyn FnMut(Event)>;
+
 /// The address bar of this page.
 pub struct AddressBar {
     window: Window,
-    returned: RefCell<Option<Closure<dyn FnMut(Event)>>>,
+    returned: RefCell<Option<Listener>>,
 }
 
 impl AddressBar {
@@ -74,7 +76,7 @@ impl Navigation for AddressBar {
 
     fn on_return(&self, callback: Rc<dyn Fn()>) {
         self.stop_listening();
-        let listener = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+        let listener = Listener::new(move |event: Event| {
             if event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted) {
                 callback();
             }

@@ -4,7 +4,10 @@
 //! ways (user info, back slashes, white space, characters beyond ASCII) does not pass. The browser normalizes what a user or
 //! an app typed before it comes here.
 
-use std::fmt;
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 /// An absolute `http` or `https` URL without user info and fragment.
 ///
@@ -48,9 +51,9 @@ impl HttpUrl {
 
     fn read(text: &str) -> Option<HttpUrl> {
         // What a browser would still change, or a server read as something else. A query may hold more.
-        let (before_query, _) = text.split_once('?').unwrap_or((text, ""));
+        let (before_query, query) = text.split_once('?').unwrap_or((text, ""));
         let refused = |byte: u8| !byte.is_ascii_graphic() || b"\"<>".contains(&byte);
-        if text.bytes().any(refused) || before_query.bytes().any(|byte| b"\\^`{}".contains(&byte)) {
+        if text.bytes().any(refused) || before_query.bytes().any(|byte| b"\\^`{}".contains(&byte)) || query.contains('\'') {
             return None;
         }
         let (https, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
@@ -67,9 +70,10 @@ impl HttpUrl {
             None => (authority, if https { 443 } else { 80 }),
         };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-        let literal = |inner: &str| !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
         let known = match host.strip_prefix('[') {
-            Some(inner) => literal(inner.strip_suffix(']')?),
+            Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
+            // "127.1" and "0x7f.1" are addresses, too: there is only one spelling of them here.
+            None if ends_in_a_number(host) => host.parse::<Ipv4Addr>().is_ok(),
             None => !host.is_empty() && host.bytes().all(plain),
         };
         let path_start = text.len().checked_sub(after.len())?;
@@ -124,6 +128,13 @@ impl HttpUrl {
     }
 }
 
+/// Whether a browser would read this host as an IPv4 address ([URL §3.5](https://url.spec.whatwg.org/#ends-in-a-number-checker)).
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    let decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    decimal || last.starts_with("0x") || last.starts_with("0X")
+}
+
 impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -161,6 +172,14 @@ mod tests {
             "https://[]/",
             "https://%61s.example/",
             "https://a,b/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f.0.0.1/",
+            "https://127.0.0.01/",
+            "https://127.0.0.1./",
+            "https://a.0X1/",
+            "https://[:::]/",
+            "https://as.example/?'",
         ] {
             assert_eq!(HttpUrl::parse(text), Err(UrlFault::Malformed), "{text}");
         }

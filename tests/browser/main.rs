@@ -1,7 +1,7 @@
 //! The browser's own APIs behind the ports, in a real browser. `cargo test --target wasm32-unknown-unknown --test browser`.
 // A native build has no browser to test.
 #![cfg(target_family = "wasm")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(missing_docs, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod crypto;
 mod fetch;
