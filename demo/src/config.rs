@@ -34,11 +34,15 @@ pub async fn load() -> Result<Settings, Problem> {
 
 fn read(text: &str) -> Result<Settings, Problem> {
     let config = Config::from_json(text)?;
-    config.check(&window().location().origin().unwrap_or_default())?;
+    config.check(&origin())?;
     let document = Json::parse(text).map_err(|why| Misconfigured::ConfigMalformed { why })?;
     let api = document.get("api").and_then(|api| api.as_str().or_else(|| api.as_array()?.first()?.as_str()));
     let issuer = document.get("issuer").and_then(Json::as_str).unwrap_or_default();
     Ok(Settings { config, issuer: issuer.to_owned(), api: api.ok_or(Misconfigured::OptionMissing { option: "api" })?.to_owned() })
+}
+
+fn origin() -> String {
+    window().location().origin().unwrap_or_default()
 }
 
 /// Why there is no app.
@@ -70,8 +74,10 @@ impl From<Misconfigured> for Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::Missing => f.write_str("there is no such file: the server answered with a web page, as it does for whatever it does not have"),
-            Problem::NoAnswer(error) => error.fmt(f),
+            Problem::Missing => {
+                f.write_str("there is no such file: the server answered with a web page, as it does for whatever it does not have")
+            }
+            Problem::NoAnswer(_) => f.write_str("the server gave no answer"),
             Problem::Status(status) => write!(f, "the server answered {status} instead of the file"),
             Problem::Wrong(why) => why.fmt(f),
         }
@@ -97,9 +103,9 @@ pub fn WrongConfig(problem: Problem) -> impl IntoView {
             <pre tabindex="0">{EXAMPLE}</pre>
             <dl class="facts">
                 <dt><code>"issuer"</code></dt>
-                <dd>"The provider, exactly as it writes itself."</dd>
+                <dd>"The provider’s URL, exactly as the provider writes it."</dd>
                 <dt><code>"client_id"</code></dt>
-                <dd>"What the provider calls this app: a public client. Its redirect URI is "<code>"/callback"</code>" here."</dd>
+                <dd>"What the provider calls this app. It is registered there as a public client, with the redirect URI "<code>{[&origin(), "/callback"].concat()}</code>"."</dd>
                 <dt><code>"api"</code></dt>
                 <dd>"The API to call, or a list of them. Nothing else gets the access token."</dd>
                 <dt><code>"scopes"</code></dt>

@@ -7,7 +7,6 @@ use tokenkeep::Event;
 use tokenkeep::protocol::{Json, Number, UnixTime};
 use web_sys::Storage;
 
-use crate::problem::sentence;
 use crate::time;
 
 const KEY: &str = "tokenkeep-demo.events";
@@ -31,7 +30,8 @@ impl Log {
     }
 
     pub fn note(self, event: &Event) {
-        let entry = Entry { at: time::now(), event: name(event).to_owned(), text: sentence(&event.to_string()) };
+        let (event, text) = describe(event);
+        let entry = Entry { at: time::now(), event: event.to_owned(), text };
         self.0.update(|entries| {
             entries.push(entry);
             entries.drain(..entries.len().saturating_sub(MOST));
@@ -55,7 +55,7 @@ pub fn EventLog(log: Log) -> impl IntoView {
                 <button type="button" class="small" disabled=is_empty on:click=move |_| log.clear()>"Clear"</button>
             </div>
             <p class="quiet" hidden=move || !is_empty()>"Nothing yet. Sign in, and each step is listed here."</p>
-            <div class="log-body">
+            <div class="log-body" role="group" aria-labelledby="what-happened" tabindex=move || if is_empty() { "-1" } else { "0" }>
                 <ol aria-label="What happened" id="events">
                     {move || log.0.get().into_iter().map(line).collect_view()}
                 </ol>
@@ -75,19 +75,23 @@ fn line(Entry { at, event, text }: Entry) -> impl IntoView {
     }
 }
 
-fn name(event: &Event) -> &'static str {
+/// What is kept of an event: its name, and what there is to say about it.
+fn describe(event: &Event) -> (&'static str, String) {
+    let said = |name, text: &str| (name, text.to_owned());
     match event {
-        Event::ApiAnswered { .. } => "ApiAnswered",
-        Event::CallbackReceived => "CallbackReceived",
-        Event::CodeRedeemed => "CodeRedeemed",
-        Event::Failed(_) => "Failed",
-        Event::IdTokenVerified { .. } => "IdTokenVerified",
-        Event::KeysRead => "KeysRead",
-        Event::MetadataRead => "MetadataRead",
-        Event::Redirecting => "Redirecting",
-        Event::SignedIn => "SignedIn",
-        Event::SignedOut => "SignedOut",
-        _ => "Other",
+        Event::ApiAnswered { url, status } => ("ApiAnswered", format!("{status} from {url}")),
+        Event::CallbackReceived => said("CallbackReceived", "Back from the provider. Its answer left the address bar."),
+        Event::CodeRedeemed => said("CodeRedeemed", "Exchanged for tokens, which stay in memory."),
+        Event::Failed(error) => said("Failed", error.code()),
+        Event::IdTokenVerified { algorithm } => {
+            ("IdTokenVerified", format!("{} signature, issuer, audience, nonce and time are right.", algorithm.name()))
+        }
+        Event::KeysRead => said("KeysRead", "The provider’s public keys were read."),
+        Event::MetadataRead => said("MetadataRead", "The provider’s metadata was read."),
+        Event::Redirecting => said("Redirecting", "Leaving for the provider."),
+        Event::SignedIn => said("SignedIn", "The app knows who you are."),
+        Event::SignedOut => said("SignedOut", "The tokens are gone."),
+        other => ("Other", other.to_string()),
     }
 }
 
@@ -97,7 +101,7 @@ fn title(event: &str) -> &'static str {
         "CallbackReceived" => "Callback",
         "CodeRedeemed" => "Code redeemed",
         "Failed" => "Failed",
-        "IdTokenVerified" => "Verified",
+        "IdTokenVerified" => "ID token verified",
         "KeysRead" => "Keys",
         "MetadataRead" => "Discovery",
         "Redirecting" => "Redirect",

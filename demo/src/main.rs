@@ -57,7 +57,7 @@ fn App(settings: Settings) -> impl IntoView {
             <Header />
             <div class="columns">
                 <main id="main" tabindex="-1">
-                    <SignInProblem issuer />
+                    <SignInProblem issuer=issuer.clone() />
                     <Routes fallback=NotFound>
                         <Route path=path!("/") view=Home />
                         <Route path=path!("/profile") view=Profile />
@@ -68,6 +68,7 @@ fn App(settings: Settings) -> impl IntoView {
                 </main>
                 <EventLog log />
             </div>
+            <footer>"Talks to the provider "<code>{issuer}</code>", as "<a href="/config.json" rel="external">"/config.json"</a>" says."</footer>
         </Router>
     }
 }

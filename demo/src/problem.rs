@@ -1,8 +1,9 @@
 //! What went wrong, for whoever looks at the page.
 
 use leptos::prelude::*;
+use tokenkeep::Error;
 use tokenkeep::leptos::use_auth;
-use tokenkeep::{Error, Kind};
+use tokenkeep::protocol::Interrupted::{TimedOut, Unreachable};
 
 /// The provider that comes with the demo.
 const OUR_PROVIDER: &str = "http://localhost:9400";
@@ -13,7 +14,7 @@ pub fn SignInProblem(issuer: String) -> impl IntoView {
     let auth = use_auth();
     move || {
         auth.error().map(|error| {
-            let may_be_down = issuer == OUR_PROVIDER && error.kind() == Kind::Interrupted;
+            let may_be_down = issuer == OUR_PROVIDER && matches!(error, Error::Interrupted(TimedOut { .. } | Unreachable { .. }));
             view! {
                 <Problem title="Signing in failed" error>
                     {may_be_down.then(|| view! {
@@ -42,10 +43,14 @@ pub fn Problem(title: &'static str, error: Error, children: Children) -> impl In
     }
 }
 
-/// Messages of the library are parts of a sentence: here is the whole.
-pub fn sentence(message: &str) -> String {
+/// A message of the library is part of a sentence, with code between back ticks. Here is the whole.
+pub fn sentence(message: &str) -> impl IntoView + use<> {
     let mut chars = message.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
-    [&first, chars.as_str(), end].concat()
+    let end = if message.ends_with('.') { "" } else { "." };
+    let part = |(index, part): (usize, &str)| match index % 2 {
+        0 => part.to_owned().into_any(),
+        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
+    };
+    [&first, chars.as_str(), end].concat().split('`').enumerate().map(part).collect_view()
 }

@@ -43,8 +43,34 @@ impl Destination {
 
 /// Whether a path has a segment that a browser or a server may resolve to another place: `..`, `.`, also when encoded.
 fn wanders(path: &str) -> bool {
-    let decoded = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
-    decoded.split('/').any(|segment| segment == "." || segment == "..")
+    let mut rest = path.bytes();
+    let (mut dots, mut other) = (0u32, false);
+    loop {
+        let byte = match rest.next() {
+            None => b'/',
+            Some(b'%') => {
+                let mut digits = rest.clone();
+                let escaped = (digits.next(), digits.next().map(|digit| digit.to_ascii_lowercase()));
+                let byte = match escaped {
+                    (Some(b'2'), Some(b'e')) => b'.',
+                    (Some(b'2'), Some(b'f')) | (Some(b'5'), Some(b'c')) => b'/',
+                    _ => b'%',
+                };
+                if byte != b'%' {
+                    rest = digits;
+                }
+                byte
+            }
+            Some(byte) => byte,
+        };
+        match byte {
+            b'.' => dots = dots.saturating_add(1),
+            b'/' if !other && (dots == 1 || dots == 2) => return true,
+            b'/' if rest.len() == 0 => return false,
+            b'/' => (dots, other) = (0, false),
+            _ => other = true,
+        }
+    }
 }
 
 /// Checks that a request may get a token.

@@ -270,7 +270,9 @@ impl Keep {
     /// The provider's metadata: read once, however many ask. An error is not kept.
     async fn metadata(self: &Rc<Self>) -> Result<Rc<Metadata>, Error> {
         let now = self.ports.clock.now();
-        let known = self.metadata.borrow().as_ref().filter(|(at, _)| now.since(*at) < METADATA_LIFE).map(|(_, flight)| flight.clone());
+        // Read "later" than now, by a clock that was set back since, is of no known age.
+        let fresh = |at: UnixTime| now.since(at) < METADATA_LIFE && at.since(now) < METADATA_LIFE;
+        let known = self.metadata.borrow().as_ref().filter(|(at, _)| fresh(*at)).map(|(_, flight)| flight.clone());
         let flight = known.unwrap_or_else(|| {
             let keep = self.clone();
             let flight = async move { keep.read_metadata().await }.boxed_local().shared();

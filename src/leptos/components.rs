@@ -87,16 +87,16 @@ pub fn RequireSignIn(
     let auth = use_auth();
     let phase = phase(auth);
     let asked = RwSignal::new(false);
-    Effect::new(move |before: Option<Phase>| {
-        let now = phase.get();
-        if now == Phase::Out && before != Some(Phase::In) && !asked.get_untracked() {
+    // Whoever was shown the children and no longer is, has signed out. Not a memo: it must look on while nobody asks it.
+    let was_in = RwSignal::new(false);
+    Effect::new(move |_| match phase.get() {
+        Phase::In => was_in.set(true),
+        Phase::Out if !was_in.get_untracked() && !asked.get_untracked() => {
             asked.set(true);
             auth.sign_in();
         }
-        now
+        Phase::Failed | Phase::Out | Phase::Unknown => {}
     });
-    // Whoever was shown the children and no longer is, has signed out.
-    let was_in = Memo::new(move |before: Option<&bool>| before.copied().unwrap_or(false) || phase.get() == Phase::In);
     view! {
         {move || match phase.get() {
             Phase::In => children().into_any(),

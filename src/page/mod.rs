@@ -141,8 +141,9 @@ impl Client {
         });
         let inner = self.0.clone();
         async move {
-            let outcome = flight.await;
-            inner.departing.borrow_mut().take();
+            let outcome = flight.clone().await;
+            // The next call begins anew; but only if no other has begun by now.
+            inner.departing.borrow_mut().take_if(|now| now.ptr_eq(&flight));
             outcome
         }
     }

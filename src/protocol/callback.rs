@@ -181,7 +181,7 @@ impl PendingLogin {
             let state = callback.one("state")?;
             let secrets: Vec<_> = secrets.into_iter().chain(state).collect();
             let error = ProviderError::new(error.expose(), text("error_description")?, text("error_uri")?, &secrets);
-            return Err(error.map_or(Misbehaved::MalformedResponse.into(), Error::Provider));
+            return Err(error.map_or(Misbehaved::MalformedResponse.into(), Error::from));
         }
         match code {
             Some(code) if code.expose().is_empty() => Err(Misbehaved::CodeMissing.into()),

@@ -90,14 +90,14 @@ impl Granted {
             let error = error.as_str().and_then(|error| ProviderError::new(error, text("error_description"), text("error_uri"), secrets));
             return match response.status {
                 500.. => Err(response.refused(Source::Token)),
-                _ => Err(error.map_or(Unreadable::Member("error").of(Source::Token), Error::Provider)),
+                _ => Err(error.map_or(Unreadable::Member("error").of(Source::Token), Error::from)),
             };
         }
         match response.status {
             200 => {}
             // RFC 6749 §5.2: "the authorization server MAY return an HTTP 401", and some then send no body.
             401 => {
-                return Err(ProviderError::new("invalid_client", None, None, &[]).map_or(response.refused(Source::Token), Error::Provider));
+                return Err(ProviderError::new("invalid_client", None, None, &[]).map_or(response.refused(Source::Token), Error::from));
             }
             _ => return Err(response.refused(Source::Token)),
         }

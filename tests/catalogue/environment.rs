@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokenkeep::{
     Config, Error, Event, Finished, SignIn, SignOut, State,
-    protocol::{Interrupted, Misbehaved, Misconfigured},
+    protocol::{ClockSkew, Interrupted, Misbehaved, Misconfigured},
 };
 
 use crate::{
@@ -109,7 +109,8 @@ fn a_record_that_is_none_is_absent_and_removed() {
     ] {
         let world = World::new();
         let (mut tab, callback) = left(&world);
-        world.disk.records.borrow_mut().insert(only_key(&world), broken.clone());
+        let key = only_key(&world);
+        world.disk.records.borrow_mut().insert(key, broken.clone());
         let shown: String = broken.chars().take(200).collect();
         assert_eq!(tab.arrive(&callback), Err(Misbehaved::StateUnknown.into()), "{shown}");
         assert_eq!((world.stored().len(), world.count(Endpoint::Token)), (0, 0), "{shown}");
@@ -149,7 +150,9 @@ fn a_record_sends_a_code_nowhere_else() {
 // env-corrupt
 #[test]
 fn a_record_sends_the_user_nowhere_else() {
-    for place in ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example", "https:evil", "", "/callback?code=x"] {
+    for place in
+        ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example", "https:evil", "", "/callback?code=x"]
+    {
         let world = World::new();
         let (mut tab, callback) = left(&world);
         let key = only_key(&world);
@@ -158,7 +161,6 @@ fn a_record_sends_the_user_nowhere_else() {
         world.disk.records.borrow_mut().insert(key, record.to_string());
         let Ok(Finished::SignedIn { return_to, .. }) = tab.arrive(&callback) else { panic!("not signed in") };
         assert!(return_to.starts_with('/') && !return_to.starts_with("//"), "{place} became {return_to}");
-        assert!(!return_to.contains("evil.example") || place.starts_with("/\\"), "{place} became {return_to}");
         let there = url::Url::parse(ORIGIN).unwrap().join(&return_to).unwrap();
         assert_eq!((there.origin().ascii_serialization().as_str(), there.query()), (ORIGIN, None), "{place} became {return_to}");
     }
@@ -253,6 +255,26 @@ fn a_clock_that_jumps_ends_no_session() {
     assert_eq!((tab.state(), world.requests().len() - requests), (State::SignedIn(session), 2));
 }
 
+// env-fwd
+#[test]
+fn what_was_read_by_a_wrong_clock_is_read_again() {
+    let world = World::new();
+    let tab = world.tab();
+    let sign_in = || {
+        tab.bar.come_back();
+        let callback = world.provider.authorize(&tab.leave(SignIn::default()).unwrap());
+        tab.see(&callback)
+    };
+    world.time.ahead.set(24 * 3_600_000);
+    let skew = ClockSkew::Ahead(Duration::from_secs(24 * 3600));
+    assert_eq!(sign_in(), Err(Misbehaved::ClockSkew { skew }.into()));
+    assert_eq!((world.count(Endpoint::Metadata), world.count(Endpoint::Keys)), (1, 1));
+    world.time.ahead.set(0);
+    assert!(matches!(sign_in(), Ok(Finished::SignedIn { .. })));
+    // Else what was read in that future would be believed for a day longer than it should.
+    assert_eq!((world.count(Endpoint::Metadata), world.count(Endpoint::Keys)), (2, 2));
+}
+
 // env-ssr, env-reinit
 // What a server renders is `State::Unknown`, whoever asks; that a page takes over from it without a seam is for the tests of the
 // Leptos components.
@@ -315,7 +337,7 @@ fn what_is_on_its_way_when_a_client_closes_does_not_arrive() {
             }
             tab.client.close();
         };
-        run(futures::future::join(finishing, closing));
+        let _ = run(futures::future::join(finishing, closing));
         assert_eq!((tab.state(), world.stored().len()), (State::SignedOut, 0), "seed {seed}");
         assert_eq!(tab.fetch(&format!("{API}me")), Err(Error::from(Interrupted::SignInNeeded)), "seed {seed}");
     }

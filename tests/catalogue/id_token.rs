@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokenkeep::{
     Acr, Config, Error, Finished, Prompt, Session, SignIn, State,
     keep::{KEYS_LIFE, KEYS_REREAD_AFTER, ports::HttpFailure},
-    protocol::{Algorithm, Cache, ClockSkew, Interrupted, Misbehaved, Response, Source, Unreadable},
+    protocol::{Algorithm, Cache, ClockSkew, Interrupted, Misbehaved, Response, Source, Unreadable, Unverified},
 };
 
 use crate::{
@@ -130,7 +130,8 @@ fn a_token_for_somebody_else_is_refused() {
 #[test]
 fn a_token_that_the_provider_issued_to_another_client_is_refused() {
     let error = refusal(|world| {
-        let claims = json!({"iss": ISSUER, "sub": "alice", "aud": "other-client", "exp": now(world) + 600, "iat": now(world), "nonce": "n"});
+        let claims =
+            json!({"iss": ISSUER, "sub": "alice", "aud": "other-client", "exp": now(world) + 600, "iat": now(world), "nonce": "n"});
         let theirs = world.provider.sign(&claims);
         world.provider.id_token(move |_| theirs.clone());
     });
@@ -229,7 +230,14 @@ fn a_token_for_another_sign_in_is_refused() {
         |nonce| json!([nonce]),
         |nonce| json!(format!("{nonce} ")),
         |nonce| json!(nonce[..42]),
-        |nonce| json!(nonce.chars().map(|char| if char.is_lowercase() { char.to_ascii_uppercase() } else { char.to_ascii_lowercase() }).collect::<String>()),
+        |nonce| {
+            json!(
+                nonce
+                    .chars()
+                    .map(|char| if char.is_lowercase() { char.to_ascii_uppercase() } else { char.to_ascii_lowercase() })
+                    .collect::<String>()
+            )
+        },
     ];
     for (index, change) in changes.into_iter().enumerate() {
         let error = refusal(|world| {
@@ -280,7 +288,8 @@ fn how_the_user_authenticated_is_compared_with_what_was_required() {
 // id-none
 #[test]
 fn a_token_that_nobody_signed_is_refused_whatever_the_provider_offers() {
-    for algorithm in [json!("none"), json!("None"), json!("nOnE"), json!("NONE"), json!(""), json!(" none"), json!(null), json!(["ES256"])] {
+    for algorithm in [json!("none"), json!("None"), json!("nOnE"), json!("NONE"), json!(""), json!(" none"), json!(null), json!(["ES256"])]
+    {
         for signature in ["", "anVuaw", "its own"] {
             let algorithm = algorithm.clone();
             let error = refusal(move |world| {
@@ -525,7 +534,8 @@ fn a_token_without_a_kid_is_verified_by_the_one_key_that_fits() {
         assert_eq!(error, Misbehaved::SignatureInvalid.into());
     }
     // No more than eight are tried.
-    let many = |before: usize| (0..before).map(|index| Key::new(Algorithm::Es256, &format!("other-{index}"))).chain([ours.clone()]).collect();
+    let many =
+        |before: usize| (0..before).map(|index| Key::new(Algorithm::Es256, &format!("other-{index}"))).chain([ours.clone()]).collect();
     let among = |before| {
         let world = World::new();
         no_kid(&world);
@@ -742,8 +752,26 @@ fn a_signature_is_of_this_token_and_of_nothing_else() {
 
 // id-sig
 #[test]
+fn a_signature_of_the_wrong_length_is_none_whatever_the_platform_says() {
+    for (algorithm, length) in [(Algorithm::Es256, 64), (Algorithm::Es384, 96), (Algorithm::Es512, 132), (Algorithm::Ed25519, 64)] {
+        let header = b64(json!({"alg": algorithm.name()}).to_string());
+        let outcome = |length: usize| {
+            let token = format!("{header}.{}.{}", b64("{}"), b64(vec![7; length]));
+            Unverified::read(&token, &Algorithm::ALL).unwrap().signed_by(&[true]).map(|_| ())
+        };
+        assert_eq!(outcome(length), Ok(()), "{algorithm:?}");
+        for wrong in [0, length - 1, length + 1, length / 2, 70] {
+            assert_eq!(outcome(wrong), Err(Misbehaved::SignatureInvalid), "{algorithm:?}: {wrong}");
+        }
+    }
+}
+
+// id-sig
+#[test]
 fn another_key_of_the_same_name_signs_nothing() {
-    for (algorithm, kid) in [(Algorithm::Es256, "key-1"), (Algorithm::Rs256, "rsa-1"), (Algorithm::Ps256, "rsa-1"), (Algorithm::Ed25519, "ed-1")] {
+    for (algorithm, kid) in
+        [(Algorithm::Es256, "key-1"), (Algorithm::Rs256, "rsa-1"), (Algorithm::Ps256, "rsa-1"), (Algorithm::Ed25519, "ed-1")]
+    {
         let mut published = Key::new(algorithm, "other-2").public_jwk();
         published["kid"] = json!(kid);
         let error = refusal(|world| {
@@ -880,7 +908,14 @@ fn a_token_of_any_size_is_no_trouble() {
 fn an_access_token_hash_is_of_the_access_token_beside_it() {
     let half = |hash: &[u8]| b64(&hash[..hash.len() / 2]);
     let whole = b64(Sha256::digest("access-token-2"));
-    for value in [json!("wrong"), json!(""), json!(5), json!([half(&Sha256::digest("access-token-2"))]), json!(whole), json!(half(&Sha256::digest("other")))] {
+    for value in [
+        json!("wrong"),
+        json!(""),
+        json!(5),
+        json!([half(&Sha256::digest("access-token-2"))]),
+        json!(whole),
+        json!(half(&Sha256::digest("other"))),
+    ] {
         assert_eq!(refused_claim("at_hash", &value), Misbehaved::AccessTokenHashMismatch.into(), "{value}");
     }
     for algorithm in Algorithm::ALL {
@@ -947,7 +982,10 @@ fn a_clock_in_1970_is_told_and_nobody_is_sent_in_circles() {
     let mut tab = world.tab();
     let error = tab.sign_in().unwrap_err();
     assert_eq!(error, Misbehaved::ClockSkew { skew }.into());
-    assert_eq!(error.to_string(), "this device's clock differs from the provider's: set the clock, or the option `clock_skew`; skew: this device's clock is 1795248000 seconds slow");
+    assert_eq!(
+        error.to_string(),
+        "this device's clock differs from the provider's: set the clock, or the option `clock_skew`; skew: this device's clock is 1795248000 seconds slow"
+    );
     assert_eq!((tab.state(), tab.bar.went.borrow().len()), (State::Failed(error), 0), "no automatic navigation");
     let session = {
         let mut tab = world.tab_with(&World::config().clock_skew(skew)).unwrap();

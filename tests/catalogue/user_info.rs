@@ -239,7 +239,8 @@ fn the_token_goes_into_the_header_and_nowhere_else() {
 // ui-null
 #[test]
 fn a_claim_that_says_nothing_is_absent() {
-    let claims = plain(&json!({"sub": "alice", "name": "", "email": null, "preferred_username": "alice7", "age": 0, "admin": false})).unwrap();
+    let claims =
+        plain(&json!({"sub": "alice", "name": "", "email": null, "preferred_username": "alice7", "age": 0, "admin": false})).unwrap();
     assert_eq!((claims.get("name"), claims.get("email"), claims.text("name")), (None, None, None));
     assert_eq!(claims.display_name(), "alice7");
     assert!(claims.get("age").is_some() && claims.get("admin").is_some());

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-pub use crypto::{Key, b64};
+pub use crypto::{Key, b64, verify};
 pub use provider::{Endpoint, Parameters, Provider, json_response};
 pub use refusal::{refusal, refusal_as};
 use tokenkeep::{

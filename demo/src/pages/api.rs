@@ -70,7 +70,8 @@ fn answer(outcome: Result<Response, Error>) -> AnyView {
         }
         Err(error) => {
             let over = error == Interrupted::SignInNeeded.into();
-            view! { <Problem title="The call failed" error>{over.then(|| view! { <SignInButton /> })}</Problem> }.into_any()
+            let title = if over { "Your session is over" } else { "The call failed" };
+            view! { <Problem title error>{over.then(|| view! { <SignInButton /> })}</Problem> }.into_any()
         }
     }
 }

@@ -7,7 +7,7 @@ use super::Page;
 #[component]
 pub fn Callback() -> impl IntoView {
     view! {
-        <Page title="Signing in">
+        <Page title="Sign-in">
             <SignInCallback
                 waiting=|| view! { <p class="lead" role="status">"Signing you in…"</p> }
                 failed=leptos::prelude::Callback::new(|_| view! { <p class="lead">"Nobody is signed in."</p> }.into_any())

@@ -13,7 +13,7 @@ pub fn Home() -> impl IntoView {
                 "This single-page app signs you in at an OpenID provider and calls an API for you, with tokenkeep and Leptos, in Rust. "
                 "Tokens stay in the memory of the app: never in storage, in the address bar, or in the list of what happened."
             </p>
-            <div class="card who" role="status">
+            <div class="card who">
                 <SignedIn>
                     <p>"You are signed in as "<strong>{move || auth.name()}</strong>"."</p>
                     <SignOutButton />

@@ -54,9 +54,9 @@ fn row(order: &Json) -> impl IntoView + use<> {
     view! {
         <tr>
             <th scope="row">{text("id")}<small>{text("placed_on")}</small></th>
-            <td>{text("item")}<small>{text("quantity")}" ×"</small></td>
+            <td>{text("item")}<small>"Quantity: "{text("quantity")}</small></td>
             <td>{text("total")}" "<small>{text("currency")}</small></td>
-            <td><span class="tag">{text("status")}</span></td>
+            <td>{text("status")}</td>
         </tr>
     }
 }

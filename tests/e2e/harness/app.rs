@@ -25,7 +25,7 @@ pub(crate) struct App {
     pub(crate) origin: String,
     pub(crate) log: Log,
     config: Arc<Mutex<Response>>,
-    server: Server,
+    _server: Server,
 }
 
 impl App {
@@ -40,7 +40,7 @@ impl App {
             async move { Some(answer(&request, &files, &config.lock().unwrap())) }
         })
         .await;
-        Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, server }
+        Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, _server: server }
     }
 
     pub(crate) fn url(&self, place: &str) -> String {
@@ -65,10 +65,6 @@ impl App {
     /// What a page did against its Content-Security-Policy.
     pub(crate) fn violations(&self) -> Vec<String> {
         self.log.of("POST", REPORTS).iter().map(|report| String::from_utf8_lossy(&report.request.body).into_owned()).collect()
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.server.port
     }
 }
 

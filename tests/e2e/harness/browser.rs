@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::{BrowserLogEntry, By, WebDriver, WebElement, WindowHandle};
+use thirtyfour::{BrowserLogEntry, By, Key, WebDriver, WebElement, WindowHandle};
 use tokio::time::sleep;
 
 use super::{engine::Engine, process::Process, provider::User};
@@ -208,6 +208,22 @@ impl Browser {
         self.driver.action_chain().double_click_element(&button).perform().await.expect("a double click");
     }
 
+    /// Presses a key on whatever has the focus.
+    pub(crate) async fn press(&self, key: Key) {
+        self.driver.action_chain().send_keys(key).perform().await.expect("a key press");
+    }
+
+    /// Moves the focus with the Tab key to a button that has this text.
+    pub(crate) async fn press_until_at(&self, name: &str) {
+        for _ in 0..30 {
+            self.press(Key::Tab).await;
+            if self.script("return document.activeElement?.matches('button') && document.activeElement.innerText.trim()").await == name {
+                return;
+            }
+        }
+        panic!("the Tab key does not lead to the button {name:?}");
+    }
+
     async fn click_on(&self, what: &str, by: By) {
         self.until(what, async || self.find(by.clone()).await?.click().await.ok()).await;
     }
@@ -314,7 +330,8 @@ impl Browser {
     pub(crate) async fn picture(&self) -> PathBuf {
         let thread = thread::current();
         let test = thread.name().unwrap_or("test").replace("::", "-");
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| [env!("CARGO_MANIFEST_DIR"), "../../target"].iter().collect(), PathBuf::from);
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| [env!("CARGO_MANIFEST_DIR"), "../../target"].iter().collect(), PathBuf::from);
         let folder = target.join("e2e");
         let _ = fs::create_dir_all(&folder);
         let picture = folder.join(test).with_extension("png");

@@ -9,7 +9,6 @@ use std::{
 
 use serde_json::{Value, json};
 use thirtyfour::{Capabilities, WebDriver};
-use tokio::time::sleep;
 
 use super::{
     http::Request,
@@ -38,16 +37,8 @@ impl Engine {
     pub(crate) async fn start(self, folder: &Path) -> (Process, WebDriver) {
         let port = free_port();
         let mut driver = Process::start(Command::new(self.driver()).arg(format!("--port={port}")), folder, "driver");
-        let status = Request {
-            method: "GET".into(),
-            target: "/status".into(),
-            headers: vec![("host".into(), format!("127.0.0.1:{port}"))],
-            body: Vec::new(),
-        };
-        while !status.send_to(port).await.is_ok_and(|response| response.status == 200) {
-            assert!(!driver.has_ended(), "the driver does not start:\n{}", driver.output());
-            sleep(Duration::from_millis(20)).await;
-        }
+        let status = async || Request::get("/status").send_to(port).await.is_ok_and(|response| response.status == 200);
+        driver.is_ready(status).await;
         let mut capabilities = Capabilities::new();
         for (name, value) in self.capabilities(folder).as_object().expect("an object") {
             capabilities.set(name, value.clone()).expect("a capability");

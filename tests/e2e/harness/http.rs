@@ -38,6 +38,11 @@ pub(crate) struct Exchange {
 }
 
 impl Request {
+    pub(crate) fn get(target: &str) -> Self {
+        let headers = vec![("host".to_owned(), "localhost".to_owned())];
+        Self { method: "GET".to_owned(), target: target.to_owned(), headers, body: Vec::new() }
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
@@ -61,11 +66,23 @@ impl Request {
         let head = head(&format!("{} {} HTTP/1.1", self.method, self.target), headers);
         stream.write_all(&[head.as_bytes(), &self.body].concat()).await?;
 
+        // A driver may keep the connection open although it is asked not to.
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await?;
-        let end = end_of_head(&bytes).ok_or(io::ErrorKind::UnexpectedEof)?;
-        let (first, headers) = read_head(&bytes[..end]);
-        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        let (end, status, headers) = loop {
+            let is_over = stream.read_buf(&mut bytes).await? == 0;
+            let Some(end) = end_of_head(&bytes) else {
+                if is_over {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                continue;
+            };
+            let (first, headers) = read_head(&bytes[..end]);
+            let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+            let length = header(&headers, "content-length").and_then(|length| length.parse::<usize>().ok());
+            if is_over || matches!(status, 204 | 304) || length.is_some_and(|length| bytes.len() >= end + length) {
+                break (end, status, headers);
+            }
+        };
         let chunked = header(&headers, "transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
         let body = if chunked { unchunk(&bytes[end..]) } else { bytes[end..].to_vec() };
         Ok(Response { status, headers, body })
@@ -80,10 +97,6 @@ impl Response {
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        header(&self.headers, name)
     }
 
     async fn write(&self, stream: &mut TcpStream) -> io::Result<()> {

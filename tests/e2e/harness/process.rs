@@ -6,7 +6,12 @@ use std::{
     path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
+    time::{Duration, Instant},
 };
+
+use tokio::time::sleep;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -25,8 +30,14 @@ impl Process {
         Self { child, output }
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|status| status.is_some())
+    /// Waits until it answers.
+    pub(crate) async fn is_ready(&mut self, mut answers: impl AsyncFnMut() -> bool) {
+        let start = Instant::now();
+        while !answers().await {
+            let has_ended = self.child.try_wait().is_ok_and(|status| status.is_some());
+            assert!(!has_ended && start.elapsed() < PATIENCE, "{} does not start:\n{}", self.output.display(), self.output());
+            sleep(Duration::from_millis(25)).await;
+        }
     }
 
     pub(crate) fn output(&self) -> String {

@@ -2,10 +2,10 @@
 //!
 //! The app knows only those in front, so that the count and the content of every request are known in any engine.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command};
 
 use tempfile::TempDir;
-use tokio::{sync::Mutex, time::sleep};
+use tokio::sync::Mutex;
 
 use super::{
     http::{Log, Request, Server},
@@ -88,10 +88,7 @@ impl Provider {
         // Should the tests be killed, it ends too.
         command.env("TOKENKEEP_END_WITH", std::process::id().to_string());
         let mut node = Process::start(&mut command, self.folder.path(), "provider");
-        while !self.is_ready().await {
-            assert!(!node.has_ended(), "the provider does not start:\n{}", node.output());
-            sleep(Duration::from_millis(50)).await;
-        }
+        node.is_ready(async || self.answers().await).await;
         let servers = [
             forward(self.ports.issuer, self.ports.behind_issuer, &self.log).await,
             forward(self.ports.api, self.ports.behind_api, &self.api_log).await,
@@ -99,11 +96,9 @@ impl Provider {
         *self.running.lock().await = Some(Running { node, _servers: servers });
     }
 
-    async fn is_ready(&self) -> bool {
+    async fn answers(&self) -> bool {
         for port in [self.ports.behind_issuer, self.ports.behind_api] {
-            let host = vec![("host".to_owned(), "localhost".to_owned())];
-            let health = Request { method: "GET".into(), target: "/health".into(), headers: host, body: Vec::new() };
-            if !health.send_to(port).await.is_ok_and(|response| response.status == 200) {
+            if !Request::get("/health").send_to(port).await.is_ok_and(|response| response.status == 200) {
                 return false;
             }
         }
