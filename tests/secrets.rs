@@ -216,7 +216,7 @@ fn success(seen: &Seen, secrets: &mut Vec<String>) {
         let before = tab.clone();
 
         for url in ["me?access=1", "me#x", "../elsewhere", "https://evil.example/", "orders"] {
-            match tab.fetch(&url::Url::parse(API).unwrap().join(url).unwrap().to_string()) {
+            match tab.fetch(url::Url::parse(API).unwrap().join(url).unwrap().as_str()) {
                 Ok(response) => seen.show(at, format!("{response:?} {:?}", response.text())),
                 Err(error) => seen.error(at, &error),
             }

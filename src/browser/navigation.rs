@@ -1,11 +1,7 @@
 //! [`location`](https://developer.mozilla.org/docs/Web/API/Window/location) and
 //! [`history`](https://developer.mozilla.org/docs/Web/API/History): the address bar.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    rc::Rc,
-};
+use std::{cell::RefCell, fmt, rc::Rc};
 
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, PageTransitionEvent, Url, Window};

@@ -46,9 +46,7 @@ pub(crate) fn take(
             Err(NotTaken::Refused(Misbehaved::StateUnknown.into()))
         }
         // At a redirect URI that its client does not listen to nobody would come for it: it is taken, and fails there.
-        Record::Login(login) if !login.is_for(issuer, client_id) && callback.may_be_for(&login.redirect_uri) => {
-            Err(NotTaken::OtherClient)
-        }
+        Record::Login(login) if !login.is_for(issuer, client_id) && callback.may_be_for(&login.redirect_uri) => Err(NotTaken::OtherClient),
         Record::Login(login) => {
             store.remove(&key);
             // The mark is a courtesy: without it the same response is unknown instead of used.

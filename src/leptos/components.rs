@@ -3,7 +3,9 @@
 // The macro repeats `pub` on items of its own, which are not exported.
 #![allow(unreachable_pub)]
 
-use leptos::prelude::*;
+use std::sync::Arc;
+
+use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{Auth, use_auth};
@@ -21,14 +23,11 @@ pub fn SignedIn(
     /// Shown while somebody is.
     children: ChildrenFn,
 ) -> impl IntoView {
-    let phase = phase(use_auth());
-    view! {
-        {move || match phase.get() {
-            Phase::In => children().into_any(),
-            Phase::Out | Phase::Failed => fallback.run().into_any(),
-            Phase::Unknown => ().into_any(),
-        }}
-    }
+    part(use_auth(), move |phase| match phase {
+        Phase::In => Some(children()),
+        Phase::Failed | Phase::Out => Some(fallback.run()),
+        Phase::Unknown => None,
+    })
 }
 
 /// Shows its children while nobody is signed in, also because signing in failed.
@@ -37,8 +36,7 @@ pub fn SignedOut(
     /// Shown while nobody is.
     children: ChildrenFn,
 ) -> impl IntoView {
-    let phase = phase(use_auth());
-    view! { {move || matches!(phase.get(), Phase::Out | Phase::Failed).then(|| children())} }
+    part(use_auth(), move |phase| matches!(phase, Phase::Failed | Phase::Out).then(|| children()))
 }
 
 /// Stands at the redirect URI: waits for the sign-in to be finished, and takes the user to where they wanted to be.
@@ -52,66 +50,67 @@ pub fn SignInCallback(
     failed: Option<Callback<Error, AnyView>>,
 ) -> impl IntoView {
     let auth = use_auth();
-    let navigate = use_navigate();
-    Effect::new(move |_| {
-        let place = match auth.finished.get() {
-            Some(Ok(Finished::SignedIn { return_to, .. })) => return_to,
-            // Nobody comes here on purpose: an old address, or a response that was handled before.
-            Some(Ok(Finished::Nothing) | Err(Error::Misbehaved(Misbehaved::AlreadyUsed))) => "/".to_owned(),
-            Some(Err(_)) | None => return,
-        };
-        navigate(&place, NavigateOptions { replace: true, ..NavigateOptions::default() });
-    });
-    view! {
-        {move || match auth.error() {
-            Some(error) => failed.map_or_else(|| failure(auth, &error), |failed| failed.run(error.clone())),
-            None => waiting.run().into_any(),
-        }}
+    if let Some(client) = auth.client() {
+        let navigate = use_navigate();
+        // The same answer as the first time it was asked: one response is handled once.
+        let finishing = client.finish_sign_in();
+        spawn_local(async move {
+            let place = match finishing.await {
+                Ok(Finished::SignedIn { return_to, .. }) => return_to,
+                // Nobody comes here on purpose: an old address, or a response that was handled before.
+                Ok(Finished::Nothing) | Err(Error::Misbehaved(Misbehaved::AlreadyUsed)) => "/".to_owned(),
+                Err(_) => return,
+            };
+            navigate(&place, NavigateOptions { replace: true, ..NavigateOptions::default() });
+        });
     }
+    part(auth, move |_| {
+        Some(match auth.error() {
+            Some(error) => failed.map_or_else(|| failure(auth, &error), |failed| failed.run(error.clone())),
+            None => waiting.run(),
+        })
+    })
 }
 
 /// Shows its children to who is signed in, and sends everybody else to sign in and back to this very place.
 ///
-/// Nobody is sent twice: who signed out while looking, and whose sign-in failed, is asked instead.
+/// Nobody is sent twice: who signed out while looking, who came back without signing in, and whose sign-in failed, is asked instead.
 #[component]
 pub fn RequireSignIn(
     /// Shown meanwhile.
     #[prop(optional, into)]
     waiting: ViewFn,
-    /// Shown to who signed out or could not sign in: by default the reason, and a button.
+    /// Shown to who is not sent: by default the reason, and a button.
     #[prop(optional)]
     failed: Option<Callback<Option<Error>, AnyView>>,
     /// Shown to who is signed in.
     children: ChildrenFn,
 ) -> impl IntoView {
     let auth = use_auth();
-    let phase = phase(auth);
-    let asked = RwSignal::new(false);
-    // Whoever was shown the children and no longer is, has signed out. Not a memo: it must look on while nobody asks it.
-    let was_in = RwSignal::new(false);
-    Effect::new(move |_| match phase.get() {
-        Phase::In => was_in.set(true),
-        Phase::Out if !was_in.get_untracked() && !asked.get_untracked() => {
-            asked.set(true);
-            auth.sign_in();
-        }
-        Phase::Failed | Phase::Out | Phase::Unknown => {}
-    });
-    view! {
-        {move || match phase.get() {
-            Phase::In => children().into_any(),
-            Phase::Unknown => waiting.run().into_any(),
-            Phase::Out if !was_in.get() => waiting.run().into_any(),
-            Phase::Out | Phase::Failed => {
-                let error = auth.error();
-                match (failed, error) {
-                    (Some(failed), error) => failed.run(error),
-                    (None, Some(error)) => failure(auth, &error),
-                    (None, None) => again(auth, "You are signed out.".to_owned(), "Sign in"),
-                }
+    // Whoever was shown the children, or was sent away once, is not sent away again.
+    let settled = StoredValue::new(false);
+    part(auth, move |phase| {
+        // Read in any case, so that this runs again when it changes.
+        let leaving = auth.is_leaving();
+        Some(match phase {
+            Phase::In => {
+                settled.set_value(true);
+                children()
             }
-        }}
-    }
+            Phase::Unknown => waiting.run(),
+            Phase::Out if !settled.get_value() => {
+                settled.set_value(true);
+                auth.sign_in();
+                waiting.run()
+            }
+            Phase::Out if leaving => waiting.run(),
+            Phase::Failed | Phase::Out => match (failed, auth.error()) {
+                (Some(failed), error) => failed.run(error),
+                (None, Some(error)) => failure(auth, &error),
+                (None, None) => again(auth, "You are not signed in.".to_owned(), "Sign in"),
+            },
+        })
+    })
 }
 
 /// The state without its contents: what decides which part is shown. Who is signed in may change without showing it anew.
@@ -123,15 +122,18 @@ enum Phase {
     Unknown,
 }
 
-fn phase(auth: Auth) -> Memo<Phase> {
-    Memo::new(move |_| {
+/// What is shown in each phase. One piece of code for all components: each copy of it is a kilobyte.
+fn part(auth: Auth, show: impl Fn(Phase) -> Option<AnyView> + Send + Sync + 'static) -> impl IntoView {
+    let show: Arc<dyn Fn(Phase) -> Option<AnyView> + Send + Sync> = Arc::new(show);
+    let phase = Memo::new(move |_| {
         auth.state.with(|state| match state {
             State::Failed(_) => Phase::Failed,
             State::SignedIn(_) => Phase::In,
             State::SignedOut => Phase::Out,
             State::Unknown => Phase::Unknown,
         })
-    })
+    });
+    move || show(phase.get())
 }
 
 fn failure(auth: Auth, error: &Error) -> AnyView {

@@ -32,7 +32,7 @@ pub use components::{RequireSignIn, SignInCallback, SignedIn, SignedOut};
 
 use crate::{
     keep::{Config, Event, Session},
-    page::{Client, Finished, SignOut, State, Subscription},
+    page::{Client, SignOut, State, Subscription},
     protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn},
 };
 
@@ -40,13 +40,14 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Auth {
     state: RwSignal<State>,
-    finished: RwSignal<Option<Result<Finished, Error>>>,
+    leaving: RwSignal<bool>,
     connection: StoredValue<Option<Connection>, LocalStorage>,
 }
 
 struct Connection {
     client: Client,
     _events: Subscription,
+    _leavings: Subscription,
     _states: Subscription,
 }
 
@@ -94,7 +95,7 @@ pub fn use_auth() -> Auth {
 
 impl Auth {
     fn new() -> Auth {
-        Auth { state: RwSignal::new(State::Unknown), finished: RwSignal::new(None), connection: StoredValue::new_local(None) }
+        Auth { state: RwSignal::new(State::Unknown), leaving: RwSignal::new(false), connection: StoredValue::new_local(None) }
     }
 
     fn connect(self, client: Client, observe: impl Fn(&Event) + 'static) {
@@ -103,12 +104,16 @@ impl Auth {
         let states = client.on_state(move |now| {
             let _ = state.try_set(now.clone());
         });
+        let leaving = self.leaving;
+        let leavings = client.on_leaving(move |now| {
+            let _ = leaving.try_set(*now);
+        });
         // Before the first await: the address is clean when this returns.
         let finishing = client.finish_sign_in();
-        self.connection.set_value(Some(Connection { client, _events: events, _states: states }));
+        self.connection.set_value(Some(Connection { client, _events: events, _leavings: leavings, _states: states }));
         spawn_local(async move {
-            let finished = finishing.await;
-            let _ = self.finished.try_set(Some(finished));
+            // What comes of it is in the state by now.
+            let _ = finishing.await;
         });
     }
 
@@ -125,6 +130,11 @@ impl Auth {
     /// A name for who is signed in, to be shown. Tracks.
     pub fn name(self) -> Option<String> {
         self.session().and_then(|session| session.claims.map(|claims| claims.display_name().to_owned()))
+    }
+
+    /// Whether the browser is about to leave for the provider: the time for a button to be disabled. Tracks.
+    pub fn is_leaving(self) -> bool {
+        self.leaving.get()
     }
 
     /// What went wrong, if nobody is signed in for that reason. Tracks.

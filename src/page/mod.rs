@@ -79,6 +79,7 @@ struct Inner {
     arriving: RefCell<Option<Flight<Result<Finished, Error>>>>,
     departing: RefCell<Option<Flight<Result<(), Error>>>>,
     left: Rc<Cell<Option<UnixTime>>>,
+    leavings: Rc<Listeners<bool>>,
 }
 
 impl Client {
@@ -96,8 +97,12 @@ impl Client {
             Rc::new(move |event: Event| events.tell(&event))
         };
         let left: Rc<Cell<Option<UnixTime>>> = Rc::default();
-        let returned = left.clone();
-        navigation.on_return(Rc::new(move || returned.set(None)));
+        let leavings: Rc<Listeners<bool>> = Rc::default();
+        let returned = (left.clone(), leavings.clone());
+        navigation.on_return(Rc::new(move || {
+            returned.0.set(None);
+            returned.1.tell(&false);
+        }));
         Ok(Client(Rc::new(Inner {
             keep: Handle::Here(Keep::new(settings, ports, report)),
             redirect_uri,
@@ -109,6 +114,7 @@ impl Client {
             arriving: RefCell::default(),
             departing: RefCell::default(),
             left,
+            leavings,
         })))
     }
 
@@ -125,6 +131,12 @@ impl Client {
     /// Calls back when something happens.
     pub fn on_event(&self, callback: impl Fn(&Event) + 'static) -> Subscription {
         self.0.events.add(Rc::new(callback))
+    }
+
+    /// Calls back with true when the browser is about to leave for the provider, and with false when it stays after all: because
+    /// that failed, or because the user came back.
+    pub fn on_leaving(&self, callback: impl Fn(&bool) + 'static) -> Subscription {
+        self.0.leavings.add(Rc::new(callback))
     }
 
     /// Leaves for the provider. Answers when the navigation has begun; any number of calls begin one.
@@ -205,11 +217,19 @@ impl Client {
         self.0.set(State::SignedOut);
         let inner = self.0.clone();
         async move {
-            if reach == SignOut::Provider {
-                let url = inner.keep.end_session_url().await?;
-                inner.navigation.go(&url);
+            if reach == SignOut::Local {
+                return Ok(());
             }
-            Ok(())
+            match inner.keep.end_session_url().await {
+                Ok(url) => {
+                    inner.navigation.go(&url);
+                    Ok(())
+                }
+                Err(error) => {
+                    inner.events.tell(&Event::Failed(error.clone()));
+                    Err(error)
+                }
+            }
         }
     }
 
@@ -235,8 +255,10 @@ impl Inner {
         if matches!(*self.state.borrow(), State::Failed(_)) {
             self.set(State::SignedOut);
         }
+        self.leavings.tell(&true);
         let outcome = self.clone().leave(sign_in).await;
         if let Err(error) = &outcome {
+            self.leavings.tell(&false);
             self.fail(error);
         }
         outcome

@@ -107,7 +107,7 @@ macro_rules! errors {
                 match self {
                     $(Self::$variant $({ $($field),+ })? => {
                         f.write_str($meaning)?;
-                        $($(write!(f, "; {}: {}", stringify!($field), $field)?;)+)?
+                        $($(write!(f, " ({}: {})", stringify!($field), $field)?;)+)?
                     })+
                 }
                 Ok(())
@@ -131,7 +131,7 @@ errors! {
         StorageFull = "storage_full": "the browser's storage for this site is full, so a sign-in could not be finished after the redirect",
         TimedOut { from: Source } = "timed_out": "no complete answer came in time",
         Unavailable { from: Source, status: u16 } = "unavailable": "the server cannot answer now",
-        Unreachable { from: Source } = "unreachable": "no answer: the server is down, the network is, the answer was a redirect, or the server's CORS headers do not allow this origin (a browser does not tell these apart)",
+        Unreachable { from: Source } = "unreachable": "no answer: the server or the network is down, or the server does not allow this origin (CORS), or it redirects; a browser does not tell which",
     }
 }
 

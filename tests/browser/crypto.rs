@@ -45,7 +45,8 @@ fn a_generator_that_throws_is_a_value() {
     assert_eq!(WebCrypto.random(&mut [0; 8]), Err(NoCrypto));
 }
 
-const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+const P256: &str =
+    r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
 fn key(text: &str) -> Jwk {
     Jwk::read(&Json::parse(text).unwrap()).unwrap()

@@ -31,10 +31,14 @@ async fn an_answer_has_status_headers_and_body() {
 #[test]
 async fn what_is_sent_carries_no_cookie_and_no_referrer_and_follows_no_redirect() {
     js("globalThis.sent = undefined");
-    let _fetch = Replaced::new("fetch", "return async (url, init) => { globalThis.sent = new Request(url, init); globalThis.body = await sent.clone().text(); return new Response('{}'); }");
+    let _fetch = Replaced::new(
+        "fetch",
+        "return async (url, init) => { globalThis.sent = new Request(url, init); globalThis.body = await sent.clone().text(); return new Response('{}'); }",
+    );
     let request = Request::new("POST", here()).header("X-Test", "yes").body("a=b").cache(Cache::NoStore);
     send(request).await.unwrap();
-    let sent = js("[sent.method, sent.credentials, sent.redirect, sent.referrerPolicy, sent.cache, sent.headers.get('x-test'), body].join()");
+    let sent =
+        js("[sent.method, sent.credentials, sent.redirect, sent.referrerPolicy, sent.cache, sent.headers.get('x-test'), body].join()");
     assert_eq!(sent.as_string().unwrap(), "POST,omit,error,no-referrer,no-store,yes,a=b");
 }
 

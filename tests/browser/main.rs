@@ -20,7 +20,9 @@ struct Replaced(&'static str);
 
 impl Replaced {
     fn new(name: &'static str, with: &str) -> Replaced {
-        js(&format!("globalThis.__kept_{name} = Object.getOwnPropertyDescriptor(globalThis, '{name}'); Object.defineProperty(globalThis, '{name}', {{configurable: true, get() {{ {with} }}}});"));
+        js(&format!(
+            "globalThis.__kept_{name} = Object.getOwnPropertyDescriptor(globalThis, '{name}'); Object.defineProperty(globalThis, '{name}', {{configurable: true, get() {{ {with} }}}});"
+        ));
         Replaced(name)
     }
 }

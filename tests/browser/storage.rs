@@ -1,6 +1,9 @@
 //! localStorage as it is, full, and blocked.
 
-use tokenkeep::{browser::LocalStorage, keep::ports::{Store, StoreFailure}};
+use tokenkeep::{
+    browser::LocalStorage,
+    keep::ports::{Store, StoreFailure},
+};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::{Replaced, js};
@@ -39,7 +42,9 @@ fn missing_storage_is_a_value() {
 fn full_storage_is_a_value_and_nothing_is_half_written() {
     let store = LocalStorage;
     // The browser's own quota, and not a pretended one.
-    let filled = js("(() => { let n = 0; let chunk = 'x'.repeat(1 << 20); try { for (;; n++) localStorage.setItem('fill' + n, chunk); } catch (e) {} try { for (;;) localStorage.setItem('fill-' + n++, 'x'.repeat(1024)); } catch (e) {} return n; })()");
+    let filled = js(
+        "(() => { let n = 0; let chunk = 'x'.repeat(1 << 20); try { for (;; n++) localStorage.setItem('fill' + n, chunk); } catch (e) {} try { for (;;) localStorage.setItem('fill-' + n++, 'x'.repeat(1024)); } catch (e) {} return n; })()",
+    );
     assert!(filled.as_f64().unwrap() > 1.0);
     let outcome = store.write("tokenkeep.test", &"y".repeat(4096));
     let read = store.read("tokenkeep.test");

@@ -394,7 +394,7 @@ fn a_key_that_is_not_meant_for_it_verifies_nothing() {
     ] {
         let error = refusal(|world| {
             world.provider.sign_secretly_with(signer.clone());
-            world.provider.always(Endpoint::Keys, keys(&[published.clone()]));
+            world.provider.always(Endpoint::Keys, keys(std::slice::from_ref(&published)));
         });
         assert_eq!(error, Misbehaved::KeyUnknown.into(), "{published}");
     }
@@ -776,7 +776,7 @@ fn another_key_of_the_same_name_signs_nothing() {
         published["kid"] = json!(kid);
         let error = refusal(|world| {
             world.provider.sign_secretly_with(Key::new(algorithm, kid));
-            world.provider.always(Endpoint::Keys, keys(&[published.clone()]));
+            world.provider.always(Endpoint::Keys, keys(std::slice::from_ref(&published)));
         });
         assert_eq!(error, Misbehaved::SignatureInvalid.into(), "{algorithm:?}");
     }

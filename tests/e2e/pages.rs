@@ -66,7 +66,7 @@ async fn a_keyboard_is_enough_to_sign_in() {
 async fn is_well_made(world: &World, page: &str) {
     let look = "
         const name = element => (element.getAttribute('aria-label') || element.innerText || '').trim();
-        const wide = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+        const wide = [...document.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
         return {
             'h1': document.querySelectorAll('h1').length,
             'main': document.querySelectorAll('main').length,

@@ -69,14 +69,13 @@ impl World {
         let time = Rc::new(Time { now: Cell::new(START * 1000), ahead: Cell::default(), slept: RefCell::default() });
         let chance = Rc::new(Chance { state: Cell::new(seed), broken: Cell::default(), absent: Cell::default() });
         let provider = Provider::new(time.clone());
-        let network =
-            Rc::new(Network {
-                provider: provider.clone(),
-                log: RefCell::default(),
-                answers: RefCell::default(),
-                latency: Cell::default(),
-                chance: chance.clone(),
-            });
+        let network = Rc::new(Network {
+            provider: provider.clone(),
+            log: RefCell::default(),
+            answers: RefCell::default(),
+            latency: Cell::default(),
+            chance: chance.clone(),
+        });
         World(Rc::new(Outside { provider, time, network, disk: Rc::default(), chance }))
     }
 

@@ -99,12 +99,7 @@ impl Browser {
         if self.engine == Engine::Chromium {
             let history = self.driver.cdp().send_raw("Page.getNavigationHistory", json!({})).await.expect("the history");
             let entries = history["entries"].as_array().expect("entries");
-            return entries
-                .iter()
-                .flat_map(|entry| [&entry["url"], &entry["userTypedURL"]])
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect();
+            return entries.iter().filter_map(|entry| entry["url"].as_str()).map(str::to_owned).collect();
         }
         // The others do not tell: one has to walk.
         let length = self.script("return history.length").await.as_u64().unwrap_or(1);
@@ -248,27 +243,20 @@ impl Browser {
     }
 
     async fn answer_provider(&self, user: User, decision: &str) {
+        let is_at_app = async || self.address().await.starts_with(&self.app_origin);
+        self.until("the provider's questions", async || (!is_at_app().await).then_some(())).await;
         self.until("the provider's questions to end", async || {
-            let address = self.address().await;
-            let is_back = address.starts_with(&self.app_origin) && !address.contains("/callback?");
-            if is_back && !self.is_leaving().await {
+            if is_at_app().await {
                 return Some(());
             }
-            if let Some(allow) = self.find(By::Css(format!("button[name=decision][value={decision}]"))).await
-                && !self.has("#password").await
-            {
-                let _ = allow.click().await;
-            } else if self.has("#password").await {
+            if self.has("#password").await {
                 self.give_password(user).await?;
+            } else {
+                self.find(By::Css(format!("button[name=decision][value={decision}]"))).await?.click().await.ok()?;
             }
             None
         })
         .await;
-    }
-
-    /// Whether the page of the app is still the one from before the redirect.
-    async fn is_leaving(&self) -> bool {
-        self.events().await.last().is_some_and(|event| event == "Redirecting")
     }
 
     async fn give_password(&self, user: User) -> Option<()> {
