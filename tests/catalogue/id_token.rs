@@ -982,10 +982,7 @@ fn a_clock_in_1970_is_told_and_nobody_is_sent_in_circles() {
     let mut tab = world.tab();
     let error = tab.sign_in().unwrap_err();
     assert_eq!(error, Misbehaved::ClockSkew { skew }.into());
-    assert_eq!(
-        error.to_string(),
-        "this device's clock differs from the provider's: set the clock, or the option `clock_skew`; skew: this device's clock is 1795248000 seconds slow"
-    );
+    assert!(error.to_string().contains("1795248000 seconds slow"), "{error}");
     assert_eq!((tab.state(), tab.bar.went.borrow().len()), (State::Failed(error), 0), "no automatic navigation");
     let session = {
         let mut tab = world.tab_with(&World::config().clock_skew(skew)).unwrap();
