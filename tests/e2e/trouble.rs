@@ -27,7 +27,7 @@ async fn a_provider_that_is_down_is_reported_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn an_api_that_is_down_is_reported_and_may_come_back() {
+async fn an_api_that_is_down_is_reported_and_nobody_is_signed_out() {
     play(async |world| {
         world.tolerate("net::ERR_CONNECTION_REFUSED");
         world.sign_in(ALICE).await;

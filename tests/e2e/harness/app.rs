@@ -29,7 +29,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Reserves an address; until the provider is known there is nothing behind it.
+    /// Serves at a free port. Until there is a [`serve_config`](Self::serve_config), config.json is empty.
     pub(crate) async fn start() -> Self {
         let files = Arc::new(Files::new());
         let config = Arc::new(Mutex::new(Response::default()));

@@ -36,7 +36,10 @@ impl Engine {
     /// Starts a browser that knows nothing yet, and the driver that it obeys.
     pub(crate) async fn start(self, folder: &Path) -> (Process, WebDriver) {
         let port = free_port();
-        let mut driver = Process::start(Command::new(self.driver()).arg(format!("--port={port}")), folder, "driver");
+        // What the browser leaves in the temporary folder goes with the rest.
+        let mut command = Command::new(self.driver());
+        command.arg(format!("--port={port}")).env("TMPDIR", folder);
+        let mut driver = Process::start(&mut command, folder, "driver");
         let status = async || Request::get("/status").send_to(port).await.is_ok_and(|response| response.status == 200);
         driver.is_ready(status).await;
         let mut capabilities = Capabilities::new();
