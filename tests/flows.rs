@@ -1,8 +1,10 @@
 //! What works, from end to end.
 
+use std::{cell::RefCell, rc::Rc};
+
 use tokenkeep::{
     Event, Finished, SignIn, State,
-    protocol::{Algorithm, Cache, ResponseMode},
+    protocol::{Algorithm, Cache, Challenge, ResponseMode},
 };
 
 use crate::{
@@ -92,4 +94,48 @@ fn another_tab_may_finish_what_one_began() {
     assert!(matches!(other.arrive(&callback), Ok(Finished::SignedIn { .. })));
     assert_eq!(world.requests().iter().filter(|sent| sent.to == Some(Endpoint::Token)).count(), 1);
     assert_eq!(world.requests()[2].field("client_id").as_deref(), Some(CLIENT));
+}
+
+#[test]
+fn a_sign_in_that_failed_leads_to_the_same_place_when_tried_again() {
+    let world = World::new();
+    let mut tab = world.tab_at(&World::config(), &format!("{ORIGIN}/orders/7?sort=date")).unwrap();
+    let url = tab.leave(SignIn::default()).unwrap();
+    world.provider.callback(|parameters| parameters[0] = ("error".into(), "access_denied".into()));
+    assert!(tab.arrive(&world.provider.authorize(&url)).is_err());
+    world.provider.callback(|_| ());
+    let url = tab.leave(SignIn::default()).unwrap();
+    let Ok(Finished::SignedIn { return_to, .. }) = tab.arrive(&world.provider.authorize(&url)) else { panic!("not signed in") };
+    assert_eq!(return_to, "/orders/7?sort=date");
+}
+
+#[test]
+fn an_api_that_refuses_the_token_is_heard() {
+    let world = World::new();
+    let mut tab = world.tab();
+    tab.sign_in().unwrap();
+    world.provider.answer(Endpoint::Api, |sent, mut response| {
+        response.status = if sent.url.ends_with("orders") { 403 } else { 401 };
+        let challenge = if response.status == 403 { r#"insufficient_scope", scope="orders:read"# } else { "invalid_token" };
+        response.headers.push(("www-authenticate".into(), format!(r#"Bearer error="{challenge}""#)));
+        Ok(response)
+    });
+    assert_eq!(tab.fetch(&format!("{API}me")).unwrap().challenge(), Some(Challenge::InvalidToken));
+    let scope = Some("orders:read".to_owned());
+    assert_eq!(tab.fetch(&format!("{API}orders")).unwrap().challenge(), Some(Challenge::InsufficientScope { scope }));
+    assert!(tab.session().is_some());
+}
+
+#[test]
+fn leaving_is_told_and_coming_back_too() {
+    let world = World::new();
+    let tab = world.tab();
+    let told: Rc<RefCell<Vec<bool>>> = Rc::default();
+    let sink = told.clone();
+    let _listening = tab.client.on_leaving(move |leaving| sink.borrow_mut().push(*leaving));
+    tab.leave(SignIn::default()).unwrap();
+    tab.bar.come_back();
+    world.disk.blocked.set(true);
+    assert!(tab.leave(SignIn::default()).is_err());
+    assert_eq!(*told.borrow(), [true, false, true, false]);
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
-use super::{Arrival, Keep, pending::NotTaken};
+use super::{Keep, Session, pending::NotTaken};
 use crate::protocol::{Callback, Claims, Error, Request, Response, Secret, SignIn};
 
 /// A keep, wherever it is. Everything that goes through here could go through a message port.
@@ -19,9 +19,19 @@ pub enum Taken {
     /// It belongs to another client on this origin, and was left to it.
     NotOurs,
     /// It is being worked on. The pending login is already gone from the store.
-    Ours(LocalBoxFuture<'static, Result<Arrival, Error>>),
+    Ours {
+        /// Where in the app the user wanted to be, as it was remembered. Not checked yet.
+        return_to: String,
+        /// Who is signed in when it is done.
+        work: LocalBoxFuture<'static, Result<Session, Error>>,
+    },
     /// It was refused, and no request was sent.
-    Refused(Error),
+    Refused {
+        /// Why.
+        error: Error,
+        /// Where in the app the user wanted to be, if the response belonged to a login.
+        return_to: Option<String>,
+    },
 }
 
 impl Handle {
@@ -35,9 +45,9 @@ impl Handle {
     pub fn finish(&self, callback: &Callback) -> Taken {
         let Handle::Here(keep) = self;
         match keep.take(callback) {
-            Ok(code) => Taken::Ours(keep.clone().redeem(code).boxed_local()),
+            Ok(code) => Taken::Ours { return_to: code.return_to().to_owned(), work: keep.clone().redeem(code).boxed_local() },
             Err(NotTaken::OtherClient) => Taken::NotOurs,
-            Err(NotTaken::Refused(error)) => Taken::Refused(error),
+            Err(NotTaken::Refused { error, return_to }) => Taken::Refused { error, return_to },
         }
     }
 

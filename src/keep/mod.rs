@@ -84,15 +84,6 @@ impl Session {
     }
 }
 
-/// A sign-in that came to its end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Arrival {
-    /// Who is signed in.
-    pub session: Session,
-    /// Where in the app the user wanted to be, as it was remembered. Not checked yet.
-    pub return_to: String,
-}
-
 impl Keep {
     /// A keep with nothing in it.
     pub fn new(settings: Settings, ports: Ports, report: Rc<dyn Fn(Event)>) -> Rc<Keep> {
@@ -127,22 +118,23 @@ impl Keep {
     fn take(&self, callback: &Callback) -> Result<AuthorizationCode, pending::NotTaken> {
         let (now, client_id) = (self.ports.clock.now(), &self.settings.registration.client_id);
         let login = pending::take(&*self.ports.store, callback, &self.settings.issuer, client_id, now)?;
-        login.accept(callback, now).map_err(pending::NotTaken::Refused)
+        let return_to = Some(login.return_to().to_owned());
+        login.accept(callback, now).map_err(|error| pending::NotTaken::Refused { error, return_to })
     }
 
     /// Redeems a code and verifies the ID token. A code is sent once, whatever becomes of it.
-    fn redeem(self: Rc<Self>, code: AuthorizationCode) -> impl Future<Output = Result<Arrival, Error>> {
+    fn redeem(self: Rc<Self>, code: AuthorizationCode) -> impl Future<Output = Result<Session, Error>> {
         // Read before the future runs for the first time: who signs out from here on means this sign-in too.
         let generation = self.generation.get();
         async move {
             let outcome = self.redeemed(code, generation).await;
             self.unless_ended_since(generation)?;
-            let (granted, claims, return_to) = outcome?;
-            Ok(Arrival { session: self.store(granted, claims), return_to })
+            let (granted, claims) = outcome?;
+            Ok(self.store(granted, claims))
         }
     }
 
-    async fn redeemed(self: &Rc<Self>, code: AuthorizationCode, generation: u64) -> Result<(Granted, Option<Claims>, String), Error> {
+    async fn redeemed(self: &Rc<Self>, code: AuthorizationCode, generation: u64) -> Result<(Granted, Option<Claims>), Error> {
         let metadata = self.metadata().await?;
         self.unless_ended_since(generation)?;
         let exchange = code.exchange(&metadata)?;
@@ -171,7 +163,7 @@ impl Keep {
                 Some(claims)
             }
         };
-        Ok((granted, claims, login.return_to))
+        Ok((granted, claims))
     }
 
     fn unless_ended_since(&self, generation: u64) -> Result<(), Interrupted> {

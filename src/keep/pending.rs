@@ -32,18 +32,18 @@ pub(crate) fn take(
     client_id: &str,
     now: UnixTime,
 ) -> Result<PendingLogin, NotTaken> {
-    let state = callback.state().map_err(|error| NotTaken::Refused(error.into()))?;
+    let state = callback.state().map_err(|error| refused(error))?;
     let key = key(&state);
     let record = match store.read(&key) {
-        Err(failure) => return Err(NotTaken::Refused(failure.into())),
-        Ok(None) => return Err(NotTaken::Refused(Misbehaved::StateUnknown.into())),
+        Err(failure) => return Err(refused(failure)),
+        Ok(None) => return Err(refused(Misbehaved::StateUnknown)),
         Ok(Some(record)) => record,
     };
     match Record::read(&record) {
-        Record::Used(_) => Err(NotTaken::Refused(Misbehaved::AlreadyUsed.into())),
+        Record::Used(_) => Err(refused(Misbehaved::AlreadyUsed)),
         Record::Login(login) if *login.state() != state => {
             store.remove(&key);
-            Err(NotTaken::Refused(Misbehaved::StateUnknown.into()))
+            Err(refused(Misbehaved::StateUnknown))
         }
         // At a redirect URI that its client does not listen to nobody would come for it: it is taken, and fails there.
         Record::Login(login) if !login.is_for(issuer, client_id) && callback.may_be_for(&login.redirect_uri) => Err(NotTaken::OtherClient),
@@ -56,7 +56,7 @@ pub(crate) fn take(
         }
         Record::Nothing => {
             store.remove(&key);
-            Err(NotTaken::Refused(Misbehaved::StateUnknown.into()))
+            Err(refused(Misbehaved::StateUnknown))
         }
     }
 }
@@ -66,8 +66,17 @@ pub(crate) fn take(
 pub(crate) enum NotTaken {
     /// It belongs to another client on this origin, which is to have it.
     OtherClient,
-    /// There is none to be had.
-    Refused(Error),
+    /// There is none to be had, or the response is no answer to it.
+    Refused {
+        /// Why.
+        error: Error,
+        /// Where the user wanted to be, if the response belonged to a login.
+        return_to: Option<String>,
+    },
+}
+
+fn refused(error: impl Into<Error>) -> NotTaken {
+    NotTaken::Refused { error: error.into(), return_to: None }
 }
 
 /// Removes every record of this client; another client's stay.

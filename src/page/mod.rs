@@ -17,7 +17,7 @@ pub use listeners::Subscription;
 use ports::Navigation;
 
 use crate::{
-    keep::{self, Arrival, Config, Event, Handle, Keep, Session, ports::Ports},
+    keep::{self, Config, Event, Handle, Keep, Session, ports::Ports},
     protocol::{Claims, Error, HttpUrl, Interrupted, Misbehaved, Misconfigured, Request, Response, SignIn, UnixTime, UrlFault},
 };
 
@@ -80,6 +80,8 @@ struct Inner {
     departing: RefCell<Option<Flight<Result<(), Error>>>>,
     left: Rc<Cell<Option<UnixTime>>>,
     leavings: Rc<Listeners<bool>>,
+    // Where the user wanted to be when a sign-in failed, for the next one from the same page.
+    wanted: RefCell<Option<String>>,
 }
 
 impl Client {
@@ -115,6 +117,7 @@ impl Client {
             departing: RefCell::default(),
             left,
             leavings,
+            wanted: RefCell::default(),
         })))
     }
 
@@ -184,7 +187,7 @@ impl Client {
 
     /// Calls an API: with the token if it is one of [`Config::api`], and not at all otherwise. Redirects are not followed.
     ///
-    /// A response that says no is a response: [`Challenge::read`](crate::protocol::Challenge::read) tells why a 401 is one.
+    /// A response that says no is a response: [`Response::challenge`] tells why a 401 is one.
     ///
     /// # Errors
     /// When nobody is signed in, the destination is not listed, or no answer came.
@@ -268,7 +271,9 @@ impl Inner {
         if self.navigation.is_framed_by_another_origin() {
             return Err(Misconfigured::Framed.into());
         }
-        let wanted = sign_in.return_to.clone().unwrap_or_else(|| self.navigation.address());
+        let here = self.navigation.address();
+        let before = || self.wanted.borrow().clone().filter(|_| redirect::is_redirect_uri(&here, &self.redirect_uri));
+        let wanted = sign_in.return_to.clone().or_else(before).unwrap_or(here.clone());
         let return_to = redirect::place(&*self.navigation, &wanted, &self.redirect_uri);
         let url = self.keep.begin(sign_in, return_to).await?;
         self.events.tell(&Event::Redirecting);
@@ -288,26 +293,27 @@ impl Inner {
         self.events.tell(&Event::CallbackReceived);
         let inner = self.clone();
         let flight = async move {
-            let outcome = match taken {
-                keep::Taken::Ours(work) => work.await,
-                keep::Taken::Refused(error) => Err(error),
+            let (outcome, return_to) = match taken {
+                keep::Taken::Ours { work, return_to } => (work.await, Some(return_to)),
+                keep::Taken::Refused { error, return_to } => (Err(error), return_to),
                 keep::Taken::NotOurs => return Ok(Finished::Nothing),
             };
-            inner.arrived(outcome)
+            inner.arrived(outcome, return_to)
         };
         *self.arriving.borrow_mut() = Some(flight.boxed_local().shared());
     }
 
-    fn arrived(&self, outcome: Result<Arrival, Error>) -> Result<Finished, Error> {
+    fn arrived(&self, outcome: Result<Session, Error>, return_to: Option<String>) -> Result<Finished, Error> {
+        // The place came back from the browser's storage: it is looked at again.
+        let return_to = return_to.map(|place| redirect::place(&*self.navigation, &place, &self.redirect_uri));
         match outcome {
-            Ok(Arrival { session, return_to }) => {
+            Ok(session) => {
                 self.set(State::SignedIn(session.clone()));
                 self.events.tell(&Event::SignedIn);
-                // The place came back from the browser's storage: it is looked at again.
-                let return_to = redirect::place(&*self.navigation, &return_to, &self.redirect_uri);
-                Ok(Finished::SignedIn { session, return_to })
+                Ok(Finished::SignedIn { session, return_to: return_to.unwrap_or_default() })
             }
             Err(error) => {
+                *self.wanted.borrow_mut() = return_to;
                 match &error {
                     // A response that was handled before, here or in another tab, is nobody's failure.
                     Error::Misbehaved(Misbehaved::AlreadyUsed) => self.settle(),

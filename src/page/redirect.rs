@@ -8,6 +8,11 @@ pub(crate) fn receive(navigation: &dyn Navigation, redirect_uri: &HttpUrl) -> Op
     Callback::read(&navigation.address(), redirect_uri.as_str())
 }
 
+/// Whether an address is the redirect URI, with or without a response.
+pub(crate) fn is_redirect_uri(address: &str, redirect_uri: &HttpUrl) -> bool {
+    address.strip_prefix(redirect_uri.origin()).is_some_and(|place| place.split(['?', '#']).next() == Some(redirect_uri.path()))
+}
+
 /// Cleans the address bar of a response, without a trace in the history.
 pub(crate) fn scrub(navigation: &dyn Navigation) {
     let address = navigation.address();

@@ -141,6 +141,13 @@ pub struct AuthorizationCode {
     pub(crate) login: PendingLogin,
 }
 
+impl AuthorizationCode {
+    /// Where in the app the user shall be afterwards.
+    pub fn return_to(&self) -> &str {
+        &self.login.return_to
+    }
+}
+
 impl PendingLogin {
     /// Compares a response with what was asked for. Consumes the pending login, whatever comes out.
     ///

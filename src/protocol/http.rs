@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    challenge::Challenge,
     error::{Error, Interrupted, Misbehaved, Source, Unreadable},
     json::Json,
     secret::Secret,
@@ -141,6 +142,20 @@ impl Response {
     /// The value of a header field, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Why an API refused the token, if it says so in `WWW-Authenticate` and lets this origin read that
+    /// (`Access-Control-Expose-Headers`).
+    ///
+    /// ```
+    /// use tokenkeep::protocol::{Challenge, Response};
+    ///
+    /// let headers = vec![("www-authenticate".to_owned(), r#"Bearer error="invalid_token""#.to_owned())];
+    /// let response = Response { status: 401, headers, body: Vec::new() };
+    /// assert_eq!(response.challenge(), Some(Challenge::InvalidToken));
+    /// ```
+    pub fn challenge(&self) -> Option<Challenge> {
+        self.header("www-authenticate").and_then(Challenge::read)
     }
 
     /// Whether the status says success.

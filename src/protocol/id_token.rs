@@ -43,8 +43,8 @@ impl Signed {
     /// Checks every claim that is about this sign-in. Only here do claims become believable.
     ///
     /// # Errors
-    /// Which rule the token breaks. When the token is fresh (its nonce says so) and sound, but our clock lies outside its life, it
-    /// is [`Misbehaved::ClockSkew`].
+    /// Which rule the token breaks. When the token was issued for this sign-in (its nonce says so) and lives for a sound time, but
+    /// was issued in our future or too long ago, our clock is wrong: [`Misbehaved::ClockSkew`].
     pub fn verify(self, expected: &Expected<'_>, now: UnixTime) -> Result<Claims, Misbehaved> {
         let Signed { algorithm, payload } = self;
         let text = |name| payload.get(name).and_then(Json::as_str);
