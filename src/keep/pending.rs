@@ -32,7 +32,7 @@ pub(crate) fn take(
     client_id: &str,
     now: UnixTime,
 ) -> Result<PendingLogin, NotTaken> {
-    let state = callback.state().map_err(|error| refused(error))?;
+    let state = callback.state().map_err(refused)?;
     let key = key(&state);
     let record = match store.read(&key) {
         Err(failure) => return Err(refused(failure)),
