@@ -101,7 +101,9 @@ fn docs(toolbox: &Toolbox) -> Tally {
 
 fn native(toolbox: &Toolbox) -> Tally {
     let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", "leptos", "--no-fail-fast"]));
-    library.and(count(toolbox.cargo().args(["test", "-p", "xtask"])))
+    // Apart from the library, whose tests are not to wait for a server's Leptos.
+    let server = count(toolbox.cargo().args(["test", "-p", "tokenkeep-ssr", "--lib"]));
+    library.and(server).and(count(toolbox.cargo().args(["test", "-p", "xtask"])))
 }
 
 fn wasm(toolbox: &Toolbox) -> Tally {
