@@ -25,7 +25,7 @@ mod tests {
     };
 
     fn on_a_server<T>(test: impl FnOnce() -> T) -> T {
-        let _ = any_spawner::Executor::init_run();
+        let _ = any_spawner::Executor::init_futures_executor();
         Owner::new().with(test)
     }
 
