@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use futures_util::future::{FutureExt, LocalBoxFuture};
-
-use super::{Keep, Session, pending::NotTaken};
+use super::{Keep, Session, pending::NotTaken, ports::Answer};
 use crate::protocol::{Callback, Claims, Error, Request, Response, Secret, SignIn};
 
 /// A keep, wherever it is. Everything that goes through here could go through a message port.
@@ -23,7 +21,7 @@ pub enum Taken {
         /// Where in the app the user wanted to be, as it was remembered. Not checked yet.
         return_to: String,
         /// Who is signed in when it is done.
-        work: LocalBoxFuture<'static, Result<Session, Error>>,
+        work: Answer<'static, Result<Session, Error>>,
     },
     /// It was refused, and no request was sent.
     Refused {
@@ -36,31 +34,31 @@ pub enum Taken {
 
 impl Handle {
     /// Begins a sign-in, and answers with the URL to send the user to.
-    pub fn begin(&self, sign_in: SignIn, return_to: String) -> LocalBoxFuture<'static, Result<Secret<String>, Error>> {
+    pub fn begin(&self, sign_in: SignIn, return_to: String) -> Answer<'static, Result<Secret<String>, Error>> {
         let Handle::Here(keep) = self;
-        keep.clone().begin(sign_in, return_to).boxed_local()
+        Box::pin(keep.clone().begin(sign_in, return_to))
     }
 
     /// Hands over a response. When this returns, before anything is awaited, the pending login has been used up.
     pub fn finish(&self, callback: &Callback) -> Taken {
         let Handle::Here(keep) = self;
         match keep.take(callback) {
-            Ok(code) => Taken::Ours { return_to: code.return_to().to_owned(), work: keep.clone().redeem(code).boxed_local() },
+            Ok(code) => Taken::Ours { return_to: code.return_to().to_owned(), work: Box::pin(keep.clone().redeem(code)) },
             Err(NotTaken::OtherClient) => Taken::NotOurs,
             Err(NotTaken::Refused { error, return_to }) => Taken::Refused { error, return_to },
         }
     }
 
     /// Sends an API request with the access token.
-    pub fn fetch(&self, request: Request) -> LocalBoxFuture<'static, Result<Response, Error>> {
+    pub fn fetch(&self, request: Request) -> Answer<'static, Result<Response, Error>> {
         let Handle::Here(keep) = self;
-        keep.clone().fetch(request).boxed_local()
+        Box::pin(keep.clone().fetch(request))
     }
 
     /// Asks the provider for claims about the user who is signed in.
-    pub fn user_info(&self) -> LocalBoxFuture<'static, Result<Claims, Error>> {
+    pub fn user_info(&self) -> Answer<'static, Result<Claims, Error>> {
         let Handle::Here(keep) = self;
-        keep.clone().user_info().boxed_local()
+        Box::pin(keep.clone().user_info())
     }
 
     /// Drops the tokens, at once.
@@ -70,9 +68,9 @@ impl Handle {
     }
 
     /// Where to send the user to sign out at the provider.
-    pub fn end_session_url(&self) -> LocalBoxFuture<'static, Result<String, Error>> {
+    pub fn end_session_url(&self) -> Answer<'static, Result<String, Error>> {
         let Handle::Here(keep) = self;
-        keep.clone().end_session_url().boxed_local()
+        Box::pin(keep.clone().end_session_url())
     }
 
     /// Drops the tokens and every pending login of this client.

@@ -6,6 +6,7 @@
 mod config;
 mod event;
 mod fetch;
+pub(crate) mod flight;
 mod handle;
 mod keys;
 mod pending;
@@ -17,11 +18,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{FutureExt, LocalBoxFuture, Shared};
-
 pub use config::{Config, MAX_LEEWAY, Settings};
 pub use event::Event;
 pub use fetch::Destination;
+use flight::Flight;
 pub use handle::{Handle, Taken};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
 pub use pending::MAX_PENDING;
@@ -38,9 +38,6 @@ pub const METADATA_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// The pauses before a question that changes nothing is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
-
-/// One piece of work, and all who wait for it.
-type Flight<T> = Shared<LocalBoxFuture<'static, T>>;
 
 /// A reading of the metadata, done or under way, and when it began.
 type Reading = (UnixTime, Flight<Result<Rc<Metadata>, Error>>);
@@ -267,7 +264,7 @@ impl Keep {
         let known = self.metadata.borrow().as_ref().filter(|(at, _)| fresh(*at)).map(|(_, flight)| flight.clone());
         let flight = known.unwrap_or_else(|| {
             let keep = self.clone();
-            let flight = async move { keep.read_metadata().await }.boxed_local().shared();
+            let flight = Flight::new(async move { keep.read_metadata().await });
             *self.metadata.borrow_mut() = Some((now, flight.clone()));
             flight
         });

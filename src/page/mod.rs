@@ -10,21 +10,17 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{FutureExt, LocalBoxFuture, Shared};
-
 use listeners::Listeners;
 pub use listeners::Subscription;
 use ports::Navigation;
 
 use crate::{
-    keep::{self, Config, Event, Handle, Keep, Session, ports::Ports},
+    keep::{self, Config, Event, Handle, Keep, Session, flight::Flight, ports::Ports},
     protocol::{Claims, Error, HttpUrl, Interrupted, Misbehaved, Misconfigured, Request, Response, SignIn, UnixTime, UrlFault},
 };
 
 /// The time in which a navigation that was asked for counts as under way.
 const LEAVING: Duration = Duration::from_secs(5);
-
-type Flight<T> = Shared<LocalBoxFuture<'static, T>>;
 
 /// Whether somebody is signed in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -150,7 +146,7 @@ impl Client {
         let known = self.0.departing.borrow().clone();
         let flight = known.unwrap_or_else(|| {
             let inner = self.0.clone();
-            let flight = async move { inner.depart(sign_in).await }.boxed_local().shared();
+            let flight = Flight::new(async move { inner.depart(sign_in).await });
             *self.0.departing.borrow_mut() = Some(flight.clone());
             flight
         });
@@ -158,7 +154,7 @@ impl Client {
         async move {
             let outcome = flight.clone().await;
             // The next call begins anew; but only if no other has begun by now.
-            inner.departing.borrow_mut().take_if(|now| now.ptr_eq(&flight));
+            inner.departing.borrow_mut().take_if(|now| now.is(&flight));
             outcome
         }
     }
@@ -300,7 +296,7 @@ impl Inner {
             };
             inner.arrived(outcome, return_to)
         };
-        *self.arriving.borrow_mut() = Some(flight.boxed_local().shared());
+        *self.arriving.borrow_mut() = Some(Flight::new(flight));
     }
 
     fn arrived(&self, outcome: Result<Session, Error>, return_to: Option<String>) -> Result<Finished, Error> {
