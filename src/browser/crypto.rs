@@ -1,10 +1,10 @@
 //! [`crypto`](https://developer.mozilla.org/docs/Web/API/Crypto): randomness and signatures. Without https there is neither.
 
-use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, JSON, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto as BrowserCrypto, CryptoKey, SubtleCrypto};
 
+use super::{object, settled};
 use crate::{
     keep::ports::{Answer, Crypto, NoCrypto},
     protocol::{Algorithm, Hash, SignatureCheck},
@@ -39,10 +39,10 @@ async fn verify(subtle: &SubtleCrypto, check: &SignatureCheck<'_>) -> Result<boo
     let algorithm = parameters(check.algorithm)?;
     let jwk: Object = JSON::parse(&check.key.to_json().to_string())?.dyn_into()?;
     let usages = Array::of1(&"verify".into());
-    let key: CryptoKey = settled(subtle.import_key_with_object("jwk", &jwk, &algorithm, false, &usages)?).await?.dyn_into()?;
+    let key: CryptoKey = settled(subtle.import_key_with_object("jwk", &jwk, &algorithm, false, &usages)?.into()).await?.dyn_into()?;
     let (signature, signed) = (Uint8Array::from(check.signature), Uint8Array::from(check.signed));
     let valid = subtle.verify_with_object_and_buffer_source_and_buffer_source(&algorithm, &key, &signature, &signed)?;
-    Ok(settled(valid).await?.is_truthy())
+    Ok(settled(valid.into()).await?.is_truthy())
 }
 
 /// One object that both `importKey` and `verify` take what they need from.
@@ -60,17 +60,7 @@ fn parameters(algorithm: Algorithm) -> Result<Object, JsValue> {
         Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 => ("RSA-PSS", ""),
         Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => ("RSASSA-PKCS1-v1_5", ""),
     };
-    let object = Object::new();
-    Reflect::set(&object, &"name".into(), &name.into())?;
-    Reflect::set(&object, &"hash".into(), &hash.into())?;
-    Reflect::set(&object, &"namedCurve".into(), &curve.into())?;
-    Reflect::set(&object, &"saltLength".into(), &salt_length.into())?;
-    Ok(object)
-}
-
-/// Awaits what should be a promise, and may have been replaced by something else.
-async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
-    JsFuture::from(Promise::resolve(&promise)).await
+    object(&[("name", name.into()), ("hash", hash.into()), ("namedCurve", curve.into()), ("saltLength", salt_length.into())])
 }
 
 fn crypto() -> Result<BrowserCrypto, NoCrypto> {

@@ -3,15 +3,11 @@
 //! Bound here and not taken from gloo-net, which panics when `fetch` rejects with something that is no `Error`: a service worker or
 //! a script that wraps `fetch` can do that to a page.
 
-use js_sys::{Array, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    AbortSignal, Headers, ReadableStreamDefaultReader, ReferrerPolicy, RequestCache, RequestCredentials, RequestInit, RequestRedirect,
-    Response as BrowserResponse,
-};
+use web_sys::{AbortSignal, Headers, ReadableStreamDefaultReader, Response as BrowserResponse};
 
-use super::name_of;
+use super::{name_of, object, settled};
 use crate::{
     keep::ports::{Answer, Http, HttpFailure},
     protocol::{Cache, Request, Response},
@@ -20,7 +16,7 @@ use crate::{
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_name = fetch)]
-    fn fetch(url: &str, init: &RequestInit) -> Result<JsValue, JsValue>;
+    fn fetch(url: &str, init: &Object) -> Result<JsValue, JsValue>;
 }
 
 /// The browser's network.
@@ -49,29 +45,28 @@ async fn send(request: &Request) -> Result<Response, Failure> {
     Ok(Response { status: response.status(), headers, body })
 }
 
-fn init(request: &Request) -> Result<RequestInit, JsValue> {
+fn init(request: &Request) -> Result<Object, JsValue> {
     let headers = Headers::new()?;
     for (name, value) in &request.headers {
         headers.append(name, value.expose())?;
     }
-    let init = RequestInit::new();
-    init.set_method(&request.method);
-    init.set_headers(&headers);
-    init.set_cache(match request.cache {
-        Cache::Default => RequestCache::Default,
-        Cache::NoStore => RequestCache::NoStore,
-        Cache::Reload => RequestCache::Reload,
-    });
-    init.set_credentials(RequestCredentials::Omit);
-    init.set_redirect(RequestRedirect::Error);
-    init.set_referrer_policy(ReferrerPolicy::NoReferrer);
-    // The signal ends the reading of the body too.
+    let cache = match request.cache {
+        Cache::Default => "default",
+        Cache::NoStore => "no-store",
+        Cache::Reload => "reload",
+    };
     let millis = u32::try_from(request.deadline.as_millis()).unwrap_or(u32::MAX);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(millis)));
-    if let Some(body) = &request.body {
-        init.set_body(&Uint8Array::from(body.expose().as_slice()));
-    }
-    Ok(init)
+    object(&[
+        ("method", request.method.as_str().into()),
+        ("headers", headers.into()),
+        ("body", request.body.as_ref().map(|body| Uint8Array::from(body.expose().as_slice())).into()),
+        ("cache", cache.into()),
+        ("credentials", "omit".into()),
+        ("redirect", "error".into()),
+        ("referrerPolicy", "no-referrer".into()),
+        // It ends the reading of the body too.
+        ("signal", AbortSignal::timeout_with_u32(millis).into()),
+    ])
 }
 
 /// Reads a body piece by piece, and stops at the limit.
@@ -91,11 +86,6 @@ async fn read(reader: ReadableStreamDefaultReader, limit: usize) -> Result<Vec<u
         }
         body.extend(bytes.to_vec());
     }
-}
-
-/// Awaits what should be a promise, and may be anything.
-async fn settled(promise: JsValue) -> Result<JsValue, JsValue> {
-    JsFuture::from(Promise::resolve(&promise)).await
 }
 
 struct Failure(HttpFailure);

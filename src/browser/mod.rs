@@ -11,6 +11,10 @@ mod storage;
 
 use std::rc::Rc;
 
+use js_sys::{Object, Promise, Reflect};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+
 pub use clock::BrowserClock;
 pub use crypto::WebCrypto;
 pub use fetch::Fetch;
@@ -45,7 +49,21 @@ pub fn ports() -> Ports {
     Ports { clock: Rc::new(BrowserClock), crypto: Rc::new(WebCrypto), http: Rc::new(Fetch), store: Rc::new(LocalStorage) }
 }
 
+/// Awaits what should be a promise, and may have been replaced by something else.
+async fn settled(promise: JsValue) -> Result<JsValue, JsValue> {
+    JsFuture::from(Promise::resolve(&promise)).await
+}
+
+/// An object with these members.
+fn object(members: &[(&str, JsValue)]) -> Result<Object, JsValue> {
+    let object = Object::new();
+    for (name, value) in members {
+        Reflect::set(&object, &(*name).into(), value)?;
+    }
+    Ok(object)
+}
+
 /// The name of what was thrown, if it has one: `QuotaExceededError`, `TimeoutError`, …
-fn name_of(thrown: &wasm_bindgen::JsValue) -> String {
-    js_sys::Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
+fn name_of(thrown: &JsValue) -> String {
+    Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
 }

@@ -33,6 +33,10 @@ impl Store for LocalStorage {
 
     fn keys(&self) -> Vec<String> {
         let Ok(storage) = storage() else { return Vec::new() };
-        (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten()).collect()
+        let mut keys = Vec::new();
+        for index in 0..storage.length().unwrap_or(0) {
+            keys.extend(storage.key(index).ok().flatten());
+        }
+        keys
     }
 }
