@@ -178,24 +178,24 @@ impl Jwk {
     /// Reads a key that may verify signatures. Private, symmetric, encryption and unknown keys are `None`: a key set may hold them,
     /// and they are of no use here.
     pub fn read(key: &Json) -> Option<Jwk> {
-        let text = |name: &str| key.get(name).and_then(Json::as_str);
         // base64url, strictly: what a browser and a server would read alike.
         let number = |name: &str| {
-            text(name).filter(|value| Base64UrlUnpadded::decode_vec(value).is_ok_and(|bytes| !bytes.is_empty())).map(str::to_owned)
+            key.text(name).filter(|value| Base64UrlUnpadded::decode_vec(value).is_ok_and(|bytes| !bytes.is_empty())).map(str::to_owned)
         };
-        let verifies = key.get("key_ops").is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.contains(&Json::from("verify"))));
+        let verifies =
+            key.get("key_ops").is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op.as_str() == Some("verify"))));
         let signs = key.get("use").is_none_or(|purpose| purpose.as_str() == Some("sig"));
         if key.get("d").is_some() || !verifies || !signs {
             return None;
         }
-        let parameters = match text("kty")? {
-            "EC" => KeyParameters::Ec { crv: text("crv")?.to_owned(), x: number("x")?, y: number("y")? },
-            "OKP" => KeyParameters::Okp { crv: text("crv")?.to_owned(), x: number("x")? },
+        let parameters = match key.text("kty")? {
+            "EC" => KeyParameters::Ec { crv: key.text("crv")?.to_owned(), x: number("x")?, y: number("y")? },
+            "OKP" => KeyParameters::Okp { crv: key.text("crv")?.to_owned(), x: number("x")? },
             // RFC 7518 §3.3: "A key of size 2048 bits or larger MUST be used".
             "RSA" => KeyParameters::Rsa { n: number("n").filter(|n| n.len() >= 342)?, e: number("e")? },
             _ => return None,
         };
-        Some(Jwk { parameters, kid: text("kid").map(str::to_owned), algorithm: text("alg").map(str::to_owned) })
+        Some(Jwk { parameters, kid: key.text("kid").map(str::to_owned), algorithm: key.text("alg").map(str::to_owned) })
     }
 
     /// SHA-256 thumbprint ([RFC 7638 §3](https://www.rfc-editor.org/rfc/rfc7638#section-3)).
@@ -296,7 +296,7 @@ impl Unverified {
         }
         let decode = |segment: &str| Base64UrlUnpadded::decode_vec(segment).map_err(|_| Misbehaved::IdTokenMalformed);
         let head = parse_object(&decode(header)?)?;
-        let algorithm = head.get("alg").and_then(Json::as_str).and_then(Algorithm::from_name).ok_or(Misbehaved::AlgorithmRefused)?;
+        let algorithm = head.text("alg").and_then(Algorithm::from_name).ok_or(Misbehaved::AlgorithmRefused)?;
         if !accepted.contains(&algorithm) {
             return Err(Misbehaved::AlgorithmRefused);
         }

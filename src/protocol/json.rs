@@ -55,7 +55,7 @@ impl Json {
     /// The member of that name, if this is an object that has one. `null` counts as absent.
     pub fn get(&self, name: &str) -> Option<&Json> {
         let Json::Object(members) = self else { return None };
-        members.iter().find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| **value != Json::Null)
+        members.iter().find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| !matches!(value, Json::Null))
     }
 
     /// The same without the member of that name.
@@ -84,6 +84,11 @@ impl Json {
     /// The text, if this is a string.
     pub fn as_str(&self) -> Option<&str> {
         if let Json::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The text of the member of that name, if it is a string.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str()
     }
 
     /// A string member: absent is `None`, another type is an error.

@@ -65,7 +65,7 @@ pub(crate) fn signed(signed: Signed, issuer: &str, client_id: &str, subject: &st
 /// Claims for the user who is signed in.
 pub(crate) fn about(object: Json, subject: &str) -> Result<Claims, Error> {
     // §5.3.2: "if they do not match, the UserInfo Response values MUST NOT be used".
-    if object.get("sub").and_then(Json::as_str) != Some(subject) {
+    if object.text("sub") != Some(subject) {
         return Err(Misbehaved::UserInfoSubjectMismatch.into());
     }
     Ok(Claims::compared(object))
