@@ -73,7 +73,7 @@ pub enum ResponseMode {
 
 /// Words that name what may be done ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope(Vec<String>);
+pub struct Scope(String);
 
 impl Scope {
     /// Reads words with one space between them. An empty text is no words.
@@ -82,30 +82,24 @@ impl Scope {
     /// When a word has a character that it must not have, or two spaces follow each other.
     pub fn parse(text: &str) -> Result<Scope, Misconfigured> {
         let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-        if text.is_empty() {
-            return Ok(Scope::default());
-        }
-        text.split(' ')
-            .map(|word| (!word.is_empty() && word.bytes().all(allowed)).then(|| word.to_owned()))
-            .collect::<Option<_>>()
-            .map(Scope)
-            .ok_or(Misconfigured::ScopeMalformed)
+        let well_formed = text.is_empty() || text.split(' ').all(|word| !word.is_empty() && word.bytes().all(allowed));
+        if well_formed { Ok(Scope(text.to_owned())) } else { Err(Misconfigured::ScopeMalformed) }
     }
 
     /// Whether the word is among them.
     pub fn contains(&self, word: &str) -> bool {
-        self.0.iter().any(|ours| ours == word)
+        self.iter().any(|ours| ours == word)
     }
 
     /// The words.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.split(' ').filter(|word| !word.is_empty())
     }
 }
 
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&self.0)
     }
 }
 
@@ -316,7 +310,7 @@ pub fn authorize(
     add("client_id", &registration.client_id);
     add("redirect_uri", registration.redirect_uri.as_str());
     if !registration.scope.0.is_empty() {
-        add("scope", &registration.scope.to_string());
+        add("scope", &registration.scope.0);
     }
     add("state", state.expose());
     if openid {
@@ -333,9 +327,8 @@ pub fn authorize(
     for resource in &registration.resources {
         add("resource", resource);
     }
-    let prompts: Vec<&str> = sign_in.prompt.iter().map(|prompt| prompt.as_str()).collect();
-    if !prompts.is_empty() {
-        add("prompt", &prompts.join(" "));
+    if !sign_in.prompt.is_empty() {
+        add("prompt", &words(sign_in.prompt.iter().map(|prompt| prompt.as_str())));
     }
     if let Some(max_age) = sign_in.max_age {
         add("max_age", &max_age.as_secs().to_string());
@@ -346,13 +339,13 @@ pub fn authorize(
         Some(Acr::Required(values)) => (values.as_slice(), values.clone()),
     };
     if !acr_values.is_empty() {
-        add("acr_values", &acr_values.join(" "));
+        add("acr_values", &words(acr_values.iter().map(String::as_str)));
     }
     if let Some(login_hint) = &sign_in.login_hint {
         add("login_hint", login_hint);
     }
     if !sign_in.ui_locales.is_empty() {
-        add("ui_locales", &sign_in.ui_locales.join(" "));
+        add("ui_locales", &words(sign_in.ui_locales.iter().map(String::as_str)));
     }
     for (name, value) in &sign_in.extra {
         add(name, value);
@@ -377,6 +370,18 @@ pub fn authorize(
         begun: now,
     };
     Ok((url, pending))
+}
+
+/// Words with one space between. `join` is there for slices only, and brings more code with it.
+pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for (index, word) in words.enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+    text
 }
 
 impl PendingLogin {
@@ -405,38 +410,38 @@ impl PendingLogin {
 
     /// As text, for a store that outlives the page.
     pub fn to_record(&self) -> Secret<String> {
-        let text = |text: &str| Json::from(text);
         let texts = |texts: &[String]| Json::Array(texts.iter().map(|text| Json::from(text.as_str())).collect());
-        let mut members = vec![
-            ("issuer", text(&self.issuer)),
-            ("client_id", text(&self.client_id)),
-            ("redirect_uri", text(&self.redirect_uri)),
-            ("token_endpoint", text(&self.token_endpoint)),
-            ("iss_in_responses", Json::Bool(self.iss_in_responses)),
-            ("fragment", Json::Bool(self.response_mode == ResponseMode::Fragment)),
-            ("state", text(self.state.as_str())),
-            ("nonce", text(self.nonce.expose())),
-            ("verifier", text(self.verifier.secret().expose())),
-            ("scope", text(&self.scope.to_string())),
-            ("resources", texts(&self.resources)),
-            ("acr", texts(&self.acr)),
-            ("return_to", text(&self.return_to)),
-            ("begun", Json::Number(Number::from(self.begun.as_millis()))),
-        ];
-        if let Some(max_age) = self.max_age {
-            members.push(("max_age", Json::Number(Number::from(max_age.as_secs()))));
+        let mut members = Vec::new();
+        let mut add = |name: &str, value: Json| members.push((name.to_owned(), value));
+        for (name, text) in [
+            ("issuer", &self.issuer),
+            ("client_id", &self.client_id),
+            ("redirect_uri", &self.redirect_uri),
+            ("token_endpoint", &self.token_endpoint),
+            ("state", &self.state.0),
+            ("nonce", self.nonce.expose()),
+            ("verifier", self.verifier.secret().expose()),
+            ("scope", &self.scope.0),
+            ("return_to", &self.return_to),
+        ] {
+            add(name, Json::from(text.as_str()));
         }
-        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        add("iss_in_responses", Json::Bool(self.iss_in_responses));
+        add("fragment", Json::Bool(self.response_mode == ResponseMode::Fragment));
+        add("resources", texts(&self.resources));
+        add("acr", texts(&self.acr));
+        add("begun", Json::Number(Number::from(self.begun.as_millis())));
+        if let Some(max_age) = self.max_age {
+            add("max_age", Json::Number(Number::from(max_age.as_secs())));
+        }
         Secret::new(Json::Object(members).to_string())
     }
 
     /// From a stored text. What is not exactly a record of ours is nothing.
     pub fn from_record(record: &str) -> Option<PendingLogin> {
         let record = Json::parse(record).ok()?;
-        let text = |name: &str| record.get(name).and_then(Json::as_str).map(str::to_owned);
-        let texts = |name: &str| {
-            record.get(name)?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
-        };
+        let text = |name: &str| record.text(name).map(str::to_owned);
+        let texts = |name| Some(record.strings(name).ok()??.into_iter().map(str::to_owned).collect());
         let number = |name: &str| record.get(name).map(|value| value.as_number().and_then(Number::floor));
         Some(PendingLogin {
             issuer: text("issuer")?,
@@ -447,7 +452,7 @@ impl PendingLogin {
             response_mode: if record.get("fragment")?.as_bool()? { ResponseMode::Fragment } else { ResponseMode::Query },
             state: StateDigest(text("state")?),
             nonce: Secret::new(text("nonce")?),
-            verifier: CodeVerifier::stored(record.get("verifier")?.as_str()?)?,
+            verifier: CodeVerifier::stored(record.text("verifier")?)?,
             scope: Scope::parse(&text("scope")?).ok()?,
             max_age: match number("max_age") {
                 None => None,

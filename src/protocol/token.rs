@@ -2,7 +2,7 @@
 //! ([RFC 6749 §4.1.3 and §5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
 
 use super::{
-    authorize::{PendingLogin, Scope},
+    authorize::{PendingLogin, Scope, words},
     callback::AuthorizationCode,
     error::{Error, Misbehaved, ProviderError, Source, Unreadable},
     form,
@@ -86,8 +86,8 @@ impl Granted {
         if let Ok(body) = &body
             && let Some(error) = body.get("error")
         {
-            let text = |name| body.get(name).and_then(Json::as_str);
-            let error = error.as_str().and_then(|error| ProviderError::new(error, text("error_description"), text("error_uri"), secrets));
+            let error =
+                error.as_str().and_then(|error| ProviderError::new(error, body.text("error_description"), body.text("error_uri"), secrets));
             return match response.status {
                 500.. => Err(response.refused(Source::Token)),
                 _ => Err(error.map_or(Unreadable::Member("error").of(Source::Token), Error::from)),
@@ -124,9 +124,7 @@ impl Granted {
         };
         let scope = match body.string("scope")? {
             None => asked.clone(),
-            Some(text) => {
-                Scope::parse(&text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).map_err(|_| Unreadable::Member("scope"))?
-            }
+            Some(text) => Scope::parse(&words(text.split_ascii_whitespace())).map_err(|_| Unreadable::Member("scope"))?,
         };
         Ok(Granted { access_token, expires, id_token: secret("id_token")?, refresh_token: secret("refresh_token")?, scope })
     }
