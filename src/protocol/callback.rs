@@ -55,8 +55,13 @@ impl Callback {
             });
         }
         let collect = |form| {
-            let ours = |pair: Pair<'_>| Some((response_parameter(pair)?, form::decode(pair.value).map(Secret::new)));
-            form::pairs(form).filter_map(ours).collect::<Vec<_>>()
+            let mut ours = Vec::new();
+            for pair in form::pairs(form) {
+                if let Some(name) = response_parameter(pair) {
+                    ours.push((name, form::decode(pair.value).map(Secret::new)));
+                }
+            }
+            ours
         };
         let is_response = |parameters: &[(&str, _)]| {
             parameters.iter().any(|(name, _)| matches!(*name, "access_token" | "code" | "error" | "id_token" | "response"))
@@ -79,7 +84,14 @@ impl Callback {
             return parts.base.to_owned();
         }
         let keep = |form: &str| {
-            form::pairs(form).filter(|pair| response_parameter(*pair).is_none()).map(|pair| pair.raw).collect::<Vec<_>>().join("&")
+            let mut kept = String::new();
+            for pair in form::pairs(form).filter(|pair| response_parameter(*pair).is_none()) {
+                if !kept.is_empty() {
+                    kept.push('&');
+                }
+                kept.push_str(pair.raw);
+            }
+            kept
         };
         let has_response = |form: &str| form::pairs(form).any(|pair| response_parameter(pair).is_some());
         let (in_query, in_fragment) = (has_response(parts.query), has_response(parts.fragment_form()));

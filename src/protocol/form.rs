@@ -15,9 +15,13 @@ pub struct Malformed;
 /// assert_eq!(names, ["code", "state"]);
 /// ```
 pub fn pairs(form: &str) -> impl Iterator<Item = Pair<'_>> {
-    form.split('&').filter(|pair| !pair.is_empty()).map(|raw| {
+    let mut rest = form;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches('&');
+        let (raw, after) = rest.split_once('&').unwrap_or((rest, ""));
+        rest = after;
         let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
-        Pair { name, value, raw }
+        (!raw.is_empty()).then_some(Pair { name, value, raw })
     })
 }
 

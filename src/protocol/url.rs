@@ -60,7 +60,7 @@ impl HttpUrl {
         };
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, after) = rest.split_at_checked(authority_end)?;
-        let colon = authority.rfind(':').filter(|_| !authority.ends_with(']'));
+        let colon = authority.bytes().rposition(|byte| byte == b':').filter(|_| !authority.ends_with(']'));
         let (host, port) = match colon.and_then(|colon| authority.split_at_checked(colon)) {
             // "0443" and "" are other spellings of a port; a URL has one.
             Some((host, port)) => (host, Some(port.strip_prefix(':')?).filter(|port| !port.starts_with(['0', '+']))?.parse().ok()?),
@@ -128,7 +128,8 @@ impl HttpUrl {
 
 /// Whether a browser would read this host as an IPv4 address ([URL §3.5](https://url.spec.whatwg.org/#ends-in-a-number-checker)).
 fn ends_in_a_number(host: &str) -> bool {
-    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    // Forwards to the last label: nothing else here searches backwards, and that is code of its own.
+    let last = host.strip_suffix('.').unwrap_or(host).split('.').fold("", |_, label| label);
     let decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
     decimal || last.starts_with("0x") || last.starts_with("0X")
 }
