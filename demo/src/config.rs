@@ -87,7 +87,6 @@ impl fmt::Display for Problem {
 /// Says what is wrong with the file, and what a right one looks like.
 #[component]
 pub fn WrongConfig(problem: Problem) -> impl IntoView {
-    scrub();
     view! {
         <main id="main" class="alone">
             <h1>"The app has no configuration"</h1>
@@ -118,13 +117,33 @@ pub fn WrongConfig(problem: Problem) -> impl IntoView {
     }
 }
 
-/// A code must leave the address bar, also if nobody can redeem it.
-fn scrub() {
-    let address = window().location().href().unwrap_or_default();
-    let clean = Callback::scrub(&address);
-    if let Ok(history) = window().history()
-        && clean != address
-    {
-        let _ = history.replace_state_with_url(&history.state().unwrap_or_default(), "", Some(&clean));
+/// The address as the page was opened with it, if there is a response in it.
+///
+/// A code must leave the address bar before anything is awaited, and it takes a while until there is a client to hand it to.
+pub struct Held(Option<String>);
+
+impl Held {
+    /// Cleans the address bar, and remembers what stood there.
+    pub fn take() -> Held {
+        let address = window().location().href().unwrap_or_default();
+        let clean = Callback::scrub(&address);
+        let held = (clean != address).then_some(address);
+        if held.is_some() {
+            show(&clean);
+        }
+        Held(held)
+    }
+
+    /// Puts it back, for a client that takes it out again at once.
+    pub fn put_back(self) {
+        if let Some(address) = self.0 {
+            show(&address);
+        }
+    }
+}
+
+fn show(address: &str) {
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&history.state().unwrap_or_default(), "", Some(address));
     }
 }

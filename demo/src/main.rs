@@ -20,7 +20,7 @@ use leptos_router::path;
 use tokenkeep::leptos::provide_auth_observed;
 
 use api::Api;
-use config::{Settings, WrongConfig};
+use config::{Held, Settings, WrongConfig};
 use header::Header;
 use log::{EventLog, Log};
 use pages::{ApiPage, Callback, Home, NotFound, Orders, Profile, Visited};
@@ -33,11 +33,17 @@ fn main() {
 /// Reads the configuration. Only then there is an app: a sign-in that is in the address needs it.
 #[component]
 fn Demo() -> impl IntoView {
+    let held = StoredValue::new(Some(Held::take()));
     let loaded = RwSignal::new(None);
     spawn_local(async move { loaded.set(Some(config::load().await)) });
     move || match loaded.get() {
         None => view! { <p class="splash" role="status">"Loading…"</p> }.into_any(),
-        Some(Ok(settings)) => view! { <App settings /> }.into_any(),
+        Some(Ok(settings)) => {
+            if let Some(held) = held.try_update_value(Option::take).flatten() {
+                held.put_back();
+            }
+            view! { <App settings /> }.into_any()
+        }
         Some(Err(problem)) => view! { <WrongConfig problem /> }.into_any(),
     }
 }

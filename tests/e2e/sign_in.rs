@@ -82,6 +82,23 @@ async fn cancelling_at_the_password_comes_back_with_a_message() {
 }
 
 #[tokio::test]
+async fn a_response_leaves_the_address_bar_before_the_configuration_is_there() {
+    play(async |world| {
+        world.open("/").await;
+        world.app.hold_config(true);
+        world.browser.click("Sign in").await;
+        world.browser.sign_in_at_provider(ALICE).await;
+        world.browser.is_at(&world.app.url("/callback")).await;
+        world.browser.sees("Loading…").await;
+
+        world.app.hold_config(false);
+        world.browser.is_signed_in_as(ALICE).await;
+        world.browser.is_at(&world.app.url("/")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_double_click_leaves_for_the_provider_once() {
     play(async |world| {
         world.open("/").await;

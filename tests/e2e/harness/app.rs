@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{
     http::{Log, Request, Response, Server},
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) origin: String,
     pub(crate) log: Log,
     config: Arc<Mutex<Response>>,
+    config_is_held: watch::Sender<bool>,
     _server: Server,
 }
 
@@ -35,12 +37,18 @@ impl App {
         let config = Arc::new(Mutex::new(Response::default()));
         let log = Log::default();
         let served = config.clone();
+        let (config_is_held, held) = watch::channel(false);
         let server = Server::start(0, log.clone(), move |request| {
-            let (files, config) = (files.clone(), served.clone());
-            async move { Some(answer(&request, &files, &config.lock().unwrap())) }
+            let (files, config, mut held) = (files.clone(), served.clone(), held.clone());
+            async move {
+                if request.path() == "/config.json" {
+                    held.wait_for(|held| !held).await.ok()?;
+                }
+                Some(answer(&request, &files, &config.lock().unwrap()))
+            }
         })
         .await;
-        Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, _server: server }
+        Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, config_is_held, _server: server }
     }
 
     pub(crate) fn url(&self, place: &str) -> String {
@@ -60,6 +68,11 @@ impl App {
 
     pub(crate) fn serve_config(&self, config: Response) {
         *self.config.lock().unwrap() = config;
+    }
+
+    /// Lets config.json wait, or come.
+    pub(crate) fn hold_config(&self, held: bool) {
+        self.config_is_held.send_replace(held);
     }
 
     /// What a page did against its Content-Security-Policy.
