@@ -128,7 +128,7 @@ mod tests {
         let work = Work { begun: Rc::default(), go_on: Rc::default(), may_end: Rc::default() };
         let (begun, go_on, may_end) = (work.begun.clone(), work.go_on.clone(), work.may_end.clone());
         let flight = Flight::new(async move {
-            begun.set(begun.get() + 1);
+            begun.set(begun.get().saturating_add(1));
             poll_fn(|context| {
                 *go_on.borrow_mut() = Some(context.waker().clone());
                 if may_end.get() { Poll::Ready(()) } else { Poll::Pending }
