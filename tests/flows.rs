@@ -139,3 +139,13 @@ fn leaving_is_told_and_coming_back_too() {
     assert!(tab.leave(SignIn::default()).is_err());
     assert_eq!(*told.borrow(), [true, false, true, false]);
 }
+
+#[test]
+fn a_sign_in_that_was_given_up_is_not_continued() {
+    let world = World::new();
+    let tab = world.tab();
+    drop(tab.client.sign_in(SignIn::default().login_hint("bob")));
+    let url = tab.leave(SignIn::default().login_hint("alice")).unwrap();
+    assert!(url.contains("login_hint=alice"), "{url}");
+    assert_eq!(tab.bar.went.borrow().len(), 1);
+}

@@ -32,6 +32,11 @@ impl<T> Flight<T> {
         Flight(Rc::new(Inner { stage: RefCell::new(Stage::Underway(Box::pin(work))), waiting: Arc::default() }))
     }
 
+    /// Whether somebody holds another clone of it, to await it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        Rc::strong_count(&self.0) > 1
+    }
+
     /// Whether both wait for the same work.
     pub(crate) fn is(&self, other: &Flight<T>) -> bool {
         Rc::ptr_eq(&self.0, &other.0)

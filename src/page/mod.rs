@@ -143,7 +143,8 @@ impl Client {
     /// # Errors
     /// When the sign-in cannot begin. Nothing was remembered then.
     pub fn sign_in(&self, sign_in: SignIn) -> impl Future<Output = Result<(), Error>> + use<> {
-        let known = self.0.departing.borrow().clone();
+        // One that nobody awaits any more was given up, and its options with it.
+        let known = self.0.departing.borrow().as_ref().filter(|flight| flight.is_awaited()).cloned();
         let flight = known.unwrap_or_else(|| {
             let inner = self.0.clone();
             let flight = Flight::new(async move { inner.depart(sign_in).await });
