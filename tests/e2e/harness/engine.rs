@@ -40,7 +40,7 @@ impl Engine {
         let mut command = Command::new(self.driver());
         command.arg(format!("--port={port}")).env("TMPDIR", folder);
         let mut driver = Process::start(&mut command, folder, "driver");
-        let status = async || Request::get("/status").send_to(port).await.is_ok_and(|response| response.status == 200);
+        let status = async || Request::get("/status", port).send_to(port).await.is_ok_and(|response| response.status == 200);
         driver.is_ready(status).await;
         let mut capabilities = Capabilities::new();
         for (name, value) in self.capabilities(folder).as_object().expect("an object") {

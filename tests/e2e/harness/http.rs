@@ -38,8 +38,9 @@ pub(crate) struct Exchange {
 }
 
 impl Request {
-    pub(crate) fn get(target: &str) -> Self {
-        let headers = vec![("host".to_owned(), "localhost".to_owned())];
+    /// A request for a server of this machine: geckodriver answers only who names its port.
+    pub(crate) fn get(target: &str, port: u16) -> Self {
+        let headers = vec![("host".to_owned(), format!("localhost:{port}"))];
         Self { method: "GET".to_owned(), target: target.to_owned(), headers, body: Vec::new() }
     }
 

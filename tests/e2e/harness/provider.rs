@@ -98,7 +98,7 @@ impl Provider {
 
     async fn answers(&self) -> bool {
         for port in [self.ports.behind_issuer, self.ports.behind_api] {
-            if !Request::get("/health").send_to(port).await.is_ok_and(|response| response.status == 200) {
+            if !Request::get("/health", port).send_to(port).await.is_ok_and(|response| response.status == 200) {
                 return false;
             }
         }
