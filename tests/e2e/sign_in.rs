@@ -85,6 +85,7 @@ async fn cancelling_at_the_password_comes_back_with_a_message() {
 async fn a_response_leaves_the_address_bar_before_the_configuration_is_there() {
     play(async |world| {
         world.open("/").await;
+        world.browser.is_signed_out().await;
         world.app.hold_config(true);
         world.browser.click("Sign in").await;
         world.browser.sign_in_at_provider(ALICE).await;
