@@ -1,15 +1,19 @@
 //! What works, from end to end.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    task::{Context, Waker},
+};
 
 use tokenkeep::{
-    Event, Finished, SignIn, State,
+    Event, Finished, SignIn, SignOut, State,
     protocol::{Algorithm, Cache, Challenge, ResponseMode},
 };
 
 use crate::{
     test,
-    world::{API, CLIENT, Endpoint, Key, ORIGIN, World},
+    world::{API, CLIENT, Endpoint, Key, ORIGIN, World, json_response, run},
 };
 
 #[test]
@@ -148,4 +152,25 @@ fn a_sign_in_that_was_given_up_is_not_continued() {
     let url = tab.leave(SignIn::default().login_hint("alice")).unwrap();
     assert!(url.contains("login_hint=alice"), "{url}");
     assert_eq!(tab.bar.went.borrow().len(), 1);
+}
+
+#[test]
+fn a_reading_that_failed_does_not_end_the_next_one() {
+    let world = World::new();
+    let tab = world.tab();
+    world.network.latency.set(1_000);
+    let mut context = Context::from_waker(Waker::noop());
+    let ask = || Box::pin(tab.client.sign_out(SignOut::Provider));
+    let (mut first, mut second) = (ask(), ask());
+
+    world.provider.always(Endpoint::Metadata, json_response(404, &serde_json::json!({})));
+    assert!(first.as_mut().poll(&mut context).is_pending() && second.as_mut().poll(&mut context).is_pending());
+    assert!(run(first).is_err());
+    world.provider.recover(Endpoint::Metadata);
+    let mut third = ask();
+    assert!(third.as_mut().poll(&mut context).is_pending());
+    // Whoever hears of the old failure only now leaves the reading that is under way alone.
+    assert!(run(second).is_err());
+    assert_eq!((run(ask()), run(third)), (Ok(()), Ok(())));
+    assert_eq!(world.count(Endpoint::Metadata), 2);
 }

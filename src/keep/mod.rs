@@ -268,9 +268,10 @@ impl Keep {
             *self.metadata.borrow_mut() = Some((now, flight.clone()));
             flight
         });
-        let outcome = flight.await;
+        let outcome = flight.clone().await;
         if outcome.is_err() {
-            self.metadata.borrow_mut().take();
+            // Unless somebody has begun another reading by now.
+            self.metadata.borrow_mut().take_if(|(_, now)| now.is(&flight));
         }
         outcome
     }
