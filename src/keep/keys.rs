@@ -20,7 +20,7 @@ pub(crate) struct KeyCache {
 impl KeyCache {
     pub(crate) fn current(&self, now: UnixTime) -> Option<Rc<Jwks>> {
         let read = self.read.borrow();
-        read.as_ref().filter(|(at, _)| now.since(*at) < LIFE && at.since(now) < LIFE).map(|(_, keys)| keys.clone())
+        read.as_ref().filter(|(at, _)| now.distance(*at) < LIFE).map(|(_, keys)| keys.clone())
     }
 
     pub(crate) fn store(&self, keys: &Rc<Jwks>, now: UnixTime) {

@@ -260,8 +260,7 @@ impl Keep {
     async fn metadata(self: &Rc<Self>) -> Result<Rc<Metadata>, Error> {
         let now = self.ports.clock.now();
         // Read "later" than now, by a clock that was set back since, is of no known age.
-        let fresh = |at: UnixTime| now.since(at) < METADATA_LIFE && at.since(now) < METADATA_LIFE;
-        let known = self.metadata.borrow().as_ref().filter(|(at, _)| fresh(*at)).map(|(_, flight)| flight.clone());
+        let known = self.metadata.borrow().as_ref().filter(|(at, _)| now.distance(*at) < METADATA_LIFE).map(|(_, flight)| flight.clone());
         let flight = known.unwrap_or_else(|| {
             let keep = self.clone();
             let flight = Flight::new(async move { keep.read_metadata().await });
@@ -292,7 +291,7 @@ impl Keep {
     /// Sends a request that changes nothing, and again after a pause when the server seems only indisposed.
     async fn ask_patiently(&self, from: Source, request: &Request) -> Result<Response, Error> {
         let indisposed = |outcome: &Result<Response, HttpFailure>| match outcome {
-            Ok(response) => matches!(response.status, 429 | 500..),
+            Ok(response) => response.is_unavailable(),
             Err(failure) => *failure == HttpFailure::Unreachable,
         };
         let mut outcome = self.ports.http.send(request).await;

@@ -5,7 +5,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-/// Callbacks that are called in the order in which they came.
+/// Callbacks that are called in the order in which they came. Clones are the same list.
 pub(crate) struct Listeners<T>(Rc<List<T>>);
 
 type Callback<T> = Rc<dyn Fn(&T)>;
@@ -28,6 +28,12 @@ impl Drop for Subscription {
 impl<T> Default for Listeners<T> {
     fn default() -> Self {
         Listeners(Rc::new(List { next: Cell::default(), callbacks: RefCell::default() }))
+    }
+}
+
+impl<T> Clone for Listeners<T> {
+    fn clone(&self) -> Self {
+        Listeners(self.0.clone())
     }
 }
 

@@ -15,7 +15,11 @@ pub use listeners::Subscription;
 use ports::Navigation;
 
 use crate::{
-    keep::{self, Config, Event, Handle, Keep, Session, flight::Flight, ports::Ports},
+    keep::{
+        self, Config, Event, Handle, Keep, Session,
+        flight::Flight,
+        ports::{Clock, Ports},
+    },
     protocol::{Claims, Error, HttpUrl, Interrupted, Misbehaved, Misconfigured, Request, Response, SignIn, UnixTime, UrlFault},
 };
 
@@ -67,15 +71,15 @@ pub struct Client(Rc<Inner>);
 struct Inner {
     keep: Handle,
     redirect_uri: HttpUrl,
-    now: Box<dyn Fn() -> UnixTime>,
+    clock: Rc<dyn Clock>,
     navigation: Rc<dyn Navigation>,
     state: RefCell<State>,
     states: Listeners<State>,
-    events: Rc<Listeners<Event>>,
+    events: Listeners<Event>,
     arriving: RefCell<Option<Flight<Result<Finished, Error>>>>,
     departing: RefCell<Option<Flight<Result<(), Error>>>>,
     left: Rc<Cell<Option<UnixTime>>>,
-    leavings: Rc<Listeners<bool>>,
+    leavings: Listeners<bool>,
     // Where the user wanted to be when a sign-in failed, for the next one from the same page.
     wanted: RefCell<Option<String>>,
 }
@@ -88,14 +92,14 @@ impl Client {
     pub fn open(config: &Config, ports: Ports, navigation: Rc<dyn Navigation>) -> Result<Client, Error> {
         let settings = config.check(&navigation.origin())?;
         let redirect_uri = settings.registration.redirect_uri.clone();
-        let events = Rc::new(Listeners::default());
+        let events = Listeners::default();
         let clock = ports.clock.clone();
         let report = {
             let events = events.clone();
             Rc::new(move |event: Event| events.tell(&event))
         };
         let left: Rc<Cell<Option<UnixTime>>> = Rc::default();
-        let leavings: Rc<Listeners<bool>> = Rc::default();
+        let leavings = Listeners::default();
         let returned = (left.clone(), leavings.clone());
         navigation.on_return(Rc::new(move || {
             returned.0.set(None);
@@ -104,7 +108,7 @@ impl Client {
         Ok(Client(Rc::new(Inner {
             keep: Handle::Here(Keep::new(settings, ports, report)),
             redirect_uri,
-            now: Box::new(move || clock.now()),
+            clock,
             navigation,
             state: RefCell::default(),
             states: Listeners::default(),
@@ -213,8 +217,7 @@ impl Client {
     /// When the provider cannot be asked. The user is signed out here all the same.
     pub fn sign_out(&self, reach: SignOut) -> impl Future<Output = Result<(), Error>> + use<> {
         self.0.keep.end();
-        self.0.arriving.borrow_mut().take();
-        self.0.set(State::SignedOut);
+        self.0.forget();
         let inner = self.0.clone();
         async move {
             if reach == SignOut::Local {
@@ -241,14 +244,13 @@ impl Client {
     /// Drops the tokens and removes all that was stored for this client.
     pub fn close(&self) {
         self.0.keep.close();
-        self.0.arriving.borrow_mut().take();
-        self.0.set(State::SignedOut);
+        self.0.forget();
     }
 }
 
 impl Inner {
     async fn depart(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
-        let now = (self.now)();
+        let now = self.clock.now();
         if self.left.get().is_some_and(|left| now.since(left) < LEAVING && left <= now) {
             return Ok(());
         }
@@ -274,7 +276,7 @@ impl Inner {
         let return_to = redirect::place(&*self.navigation, &wanted, &self.redirect_uri);
         let url = self.keep.begin(sign_in, return_to).await?;
         self.events.tell(&Event::Redirecting);
-        self.left.set(Some((self.now)()));
+        self.left.set(Some(self.clock.now()));
         self.navigation.go(url.expose());
         Ok(())
     }
@@ -329,6 +331,12 @@ impl Inner {
         if !matches!(*self.state.borrow(), State::SignedIn(_)) {
             self.set(State::Failed(error.clone()));
         }
+    }
+
+    /// The keep is empty: nobody is signed in, and no answer from before says otherwise.
+    fn forget(&self) {
+        self.arriving.borrow_mut().take();
+        self.set(State::SignedOut);
     }
 
     /// Nothing is under way: who is not known to be signed in is not.

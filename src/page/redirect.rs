@@ -10,7 +10,11 @@ pub(crate) fn receive(navigation: &dyn Navigation, redirect_uri: &HttpUrl) -> Op
 
 /// Whether an address is the redirect URI, with or without a response.
 pub(crate) fn is_redirect_uri(address: &str, redirect_uri: &HttpUrl) -> bool {
-    address.strip_prefix(redirect_uri.origin()).is_some_and(|place| place.split(['?', '#']).next() == Some(redirect_uri.path()))
+    address.strip_prefix(redirect_uri.origin()).is_some_and(|place| is_redirect_path(place, redirect_uri))
+}
+
+fn is_redirect_path(place: &str, redirect_uri: &HttpUrl) -> bool {
+    place.split(['?', '#']).next() == Some(redirect_uri.path())
 }
 
 /// Cleans the address bar of a response, without a trace in the history.
@@ -30,7 +34,7 @@ pub(crate) fn place(navigation: &dyn Navigation, url: &str, redirect_uri: &HttpU
     let inside = navigation.resolve(url).and_then(|url| url.strip_prefix(&origin).filter(local).map(str::to_owned));
     match inside {
         // A response can only be at the redirect URI: elsewhere `state` and `code` are the app's own.
-        Some(place) if place.split(['?', '#']).next() != Some(redirect_uri.path()) => place,
+        Some(place) if !is_redirect_path(&place, redirect_uri) => place,
         Some(place) if redirect_uri.path() == "/" => Callback::scrub(&place),
         _ => "/".to_owned(),
     }

@@ -405,7 +405,7 @@ impl PendingLogin {
 
     /// Whether the user took too long, or the clock says that it has not begun yet.
     pub fn has_expired(&self, now: UnixTime) -> bool {
-        now.since(self.begun) > PendingLogin::LIFE || self.begun.since(now) > PendingLogin::LIFE
+        now.distance(self.begun) > PendingLogin::LIFE
     }
 
     /// As text, for a store that outlives the page.

@@ -67,13 +67,14 @@ impl Callback {
             parameters.iter().any(|(name, _)| matches!(*name, "access_token" | "code" | "error" | "id_token" | "response"))
         };
         let (query, fragment) = (collect(parts.query), collect(parts.fragment_form()));
-        let mode = match (is_response(&query), is_response(&fragment)) {
+        let (in_query, in_fragment) = (is_response(&query), is_response(&fragment));
+        let mode = match (in_query, in_fragment) {
             (false, false) => return None,
             (true, _) => ResponseMode::Query,
             (false, true) => ResponseMode::Fragment,
         };
         // Whatever else the other place holds is looked at too: a code in the query and a token in the fragment are one response.
-        let parameters = if is_response(&fragment) { query.into_iter().chain(fragment).collect() } else { query };
+        let parameters = if in_fragment { query.into_iter().chain(fragment).collect() } else { query };
         Some(Callback { mode, arrived_at: redirect_uri.to_owned(), parameters, oversized: false })
     }
 
@@ -118,13 +119,10 @@ impl Callback {
         if self.oversized {
             return Err(Misbehaved::ResponseTooLarge);
         }
-        let mut states = self.parameters.iter().filter(|(name, _)| *name == "state").map(|(_, value)| value);
-        match (states.next(), states.next()) {
-            (None, _) => Err(Misbehaved::StateMissing),
-            (_, Some(_)) => Err(Misbehaved::DuplicateParameter),
-            (Some(Ok(state)), None) if state.expose().is_empty() => Err(Misbehaved::StateMissing),
-            (Some(Ok(state)), None) if state.expose().bytes().all(visible) => Ok(StateDigest::of(state.expose())),
-            (Some(_), None) => Err(Misbehaved::MalformedResponse),
+        match self.one("state")?.map(|state| state.expose().as_str()) {
+            None | Some("") => Err(Misbehaved::StateMissing),
+            Some(state) if state.bytes().all(visible) => Ok(StateDigest::of(state)),
+            Some(_) => Err(Misbehaved::MalformedResponse),
         }
     }
 

@@ -195,9 +195,16 @@ impl Response {
 
     /// The error for a status that is not the one asked for.
     pub(crate) fn refused(&self, from: Source) -> Error {
-        match self.status {
-            429 | 500.. => Interrupted::Unavailable { from, status: self.status }.into(),
-            status => Misbehaved::UnexpectedStatus { from, status }.into(),
+        let status = self.status;
+        if self.is_unavailable() {
+            Interrupted::Unavailable { from, status }.into()
+        } else {
+            Misbehaved::UnexpectedStatus { from, status }.into()
         }
+    }
+
+    /// Whether the server says that it cannot answer now.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self.status, 429 | 500..)
     }
 }

@@ -32,6 +32,11 @@ impl UnixTime {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// How far apart two instants are, whichever is first: a clock that was set back makes the past the future.
+    pub fn distance(self, other: UnixTime) -> Duration {
+        self.since(other).max(other.since(self))
+    }
+
     /// The instant that is `span` before this one.
     pub fn before(self, span: Duration) -> Self {
         UnixTime(self.0.saturating_sub(millis(span)))
@@ -127,6 +132,8 @@ mod tests {
         assert_eq!(end + Duration::MAX, UnixTime::from_millis(u64::MAX));
         assert_eq!(UnixTime::default().before(Duration::MAX), UnixTime::default());
         assert_eq!(UnixTime::default().since(end), Duration::ZERO);
+        assert_eq!(UnixTime::default().distance(end), end.distance(UnixTime::default()));
+        assert_eq!(UnixTime::from_secs(7).distance(UnixTime::from_secs(10)), Duration::from_secs(3));
     }
 
     #[test]
