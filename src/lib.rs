@@ -23,6 +23,7 @@
 //! | module | what is in it |
 //! | --- | --- |
 //! | [`protocol`] | the messages of OAuth 2 and OpenID Connect as values; pure |
+//! | [`session`] | the life of a session: when it is renewed, and when and why it ends; pure |
 //! | [`keep`] | the secret side: tokens, and the requests that carry them |
 //! | [`page`] | the visible side: what an app holds |
 //! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
@@ -30,9 +31,9 @@
 //! | [`manual`] | threats, defaults, and where we differ from a specification |
 //!
 //! ```text
-//! protocol <- keep <- page <- leptos        an arrow points at what may be imported
-//!               ^      ^
-//!            browser --+
+//! protocol <- session <- keep <- page <- leptos        an arrow points at what may be imported
+//!                          ^      ^
+//!                       browser --+
 //! ```
 
 #[cfg(target_family = "wasm")]
@@ -43,7 +44,9 @@ pub mod leptos;
 pub mod manual;
 pub mod page;
 pub mod protocol;
+pub mod session;
 
 pub use keep::{Config, Event, Session};
 pub use page::{Client, Finished, SignOut, State, Subscription};
-pub use protocol::{Acr, Claims, Error, Kind, Prompt, Request, Response, SignIn};
+pub use protocol::{Access, Acr, Claims, Error, Kind, Prompt, Request, Response, SignIn};
+pub use session::{Ended, Rung};

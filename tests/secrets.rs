@@ -307,7 +307,7 @@ fn debug_texts(seen: &Seen, secrets: &mut Vec<String>) {
     // Also as a list of bytes.
     secrets.extend(id_token.split('.').map(|part| format!("{:?}", part.as_bytes()).trim_matches(['[', ']']).to_owned()));
     secrets.push(format!("{:?}", nonce.as_bytes()).trim_matches(['[', ']']).to_owned());
-    let (granted, login) = exchange.finish(&json_response(200, &answer), UnixTime::from_secs(START)).unwrap();
+    let (granted, login) = exchange.finish(&json_response(200, &answer)).unwrap();
     show(&granted);
     show(&login);
     show(&Request::get(API).header("x-key", "access-token-debug").body("refresh-token-debug"));

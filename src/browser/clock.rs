@@ -1,11 +1,14 @@
-//! [`Date.now()`](https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/Date/now) and
+//! [`Date.now()`](https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/Date/now),
+//! [`performance.now()`](https://developer.mozilla.org/docs/Web/API/Performance/now) and
 //! [`setTimeout()`](https://developer.mozilla.org/docs/Web/API/Window/setTimeout).
 
 use std::time::Duration;
 
-use js_sys::{Date, Promise};
+use js_sys::{Date, Function, Promise};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
+use super::{call, get, global};
 use crate::{
     keep::ports::{Answer, Clock},
     protocol::UnixTime,
@@ -21,12 +24,16 @@ impl Clock for BrowserClock {
         UnixTime::from_millis(Date::now() as u64)
     }
 
+    fn steady(&self) -> Duration {
+        let millis = get(&global(), "performance").and_then(|performance| call(&performance, "now", &[]));
+        // Without such a clock it stands still.
+        Duration::from_millis(millis.ok().and_then(|millis| millis.as_f64()).unwrap_or(0.0) as u64)
+    }
+
     fn sleep(&self, span: Duration) -> Answer<'_, ()> {
-        let millis = i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
         let elapsed = Promise::new(&mut |resolve, _| {
             // Without a timer the pause is none.
-            let set = web_sys::window().map(|window| window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis));
-            if !matches!(set, Some(Ok(_))) {
+            if set_timeout(&resolve, span).is_err() {
                 let _ = resolve.call0(&resolve);
             }
         });
@@ -34,4 +41,10 @@ impl Clock for BrowserClock {
             let _ = JsFuture::from(elapsed).await;
         })
     }
+}
+
+/// Calls back when so much time has passed.
+pub(super) fn set_timeout(callback: &Function, span: Duration) -> Result<JsValue, JsValue> {
+    let millis = i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
+    call(&global(), "setTimeout", &[callback, &millis.into()])
 }

@@ -1,13 +1,15 @@
-//! [`crypto`](https://developer.mozilla.org/docs/Web/API/Crypto): randomness and signatures. Without https there is neither.
+//! [`crypto`](https://developer.mozilla.org/docs/Web/API/Crypto): randomness, signatures and sealed messages. Without https there is
+//! only the first.
 
-use js_sys::{Array, JSON, Object, Reflect, Uint8Array};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use js_sys::{Array, ArrayBuffer, JSON, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Crypto as BrowserCrypto, CryptoKey, SubtleCrypto};
+use web_sys::{Crypto as BrowserCrypto, SubtleCrypto};
 
-use super::{object, settled};
+use super::{call, get, global, object, settled};
 use crate::{
-    keep::ports::{Answer, Crypto, NoCrypto},
-    protocol::{Algorithm, Hash, SignatureCheck},
+    keep::ports::{Answer, Crypto, NoCrypto, Strongbox},
+    protocol::{Algorithm, Hash, Secret, SignatureCheck},
 };
 
 /// WebCrypto.
@@ -30,6 +32,18 @@ impl Crypto for WebCrypto {
         })
     }
 
+    fn strongbox(&self) -> Answer<'_, Result<Box<dyn Strongbox>, NoCrypto>> {
+        Box::pin(async { Ok(Box::new(KeyPair::generate().await?) as Box<dyn Strongbox>) })
+    }
+
+    fn seal<'a>(&'a self, text: &'a Secret<String>, public_key: &'a str) -> Answer<'a, Result<String, NoCrypto>> {
+        Box::pin(async move {
+            let pair = KeyPair::generate().await?;
+            let sealed = pair.cipher("encrypt", public_key, text.expose().as_bytes()).await?;
+            Ok([&pair.public_key, ".", &Base64UrlUnpadded::encode_string(&sealed.to_vec())].concat())
+        })
+    }
+
     fn is_available(&self) -> bool {
         subtle().is_ok()
     }
@@ -37,16 +51,14 @@ impl Crypto for WebCrypto {
 
 async fn verify(subtle: &SubtleCrypto, check: &SignatureCheck<'_>) -> Result<bool, JsValue> {
     let algorithm = parameters(check.algorithm)?;
-    let jwk: Object = JSON::parse(&check.key.to_json().to_string())?.dyn_into()?;
-    let usages = Array::of1(&"verify".into());
-    let key: CryptoKey = settled(subtle.import_key_with_object("jwk", &jwk, &algorithm, false, &usages)?.into()).await?.dyn_into()?;
+    let jwk = JSON::parse(&check.key.to_json().to_string())?;
+    let key = ask(subtle, "importKey", &[&"jwk".into(), &jwk, &algorithm, &false.into(), &Array::of1(&"verify".into())]).await?;
     let (signature, signed) = (Uint8Array::from(check.signature), Uint8Array::from(check.signed));
-    let valid = subtle.verify_with_object_and_buffer_source_and_buffer_source(&algorithm, &key, &signature, &signed)?;
-    Ok(settled(valid.into()).await?.is_truthy())
+    Ok(ask(subtle, "verify", &[&algorithm, &key, &signature, &signed]).await?.is_truthy())
 }
 
 /// One object that both `importKey` and `verify` take what they need from.
-fn parameters(algorithm: Algorithm) -> Result<Object, JsValue> {
+fn parameters(algorithm: Algorithm) -> Result<JsValue, JsValue> {
     let (hash, salt_length) = match algorithm.hash() {
         Hash::Sha256 => ("SHA-256", 32),
         Hash::Sha384 => ("SHA-384", 48),
@@ -63,15 +75,81 @@ fn parameters(algorithm: Algorithm) -> Result<Object, JsValue> {
     object(&[("name", name.into()), ("hash", hash.into()), ("namedCurve", curve.into()), ("saltLength", salt_length.into())])
 }
 
+/// A pair for one message: ECDH on P-256, of which AES-GCM takes its key.
+struct KeyPair {
+    subtle: SubtleCrypto,
+    private_key: JsValue,
+    public_key: String,
+}
+
+impl KeyPair {
+    async fn generate() -> Result<KeyPair, NoCrypto> {
+        let subtle = subtle()?;
+        let pair = ask(&subtle, "generateKey", &[&curve(&[])?, &false.into(), &Array::of1(&"deriveKey".into())]).await?;
+        let point = bytes(ask(&subtle, "exportKey", &[&"raw".into(), &get(&pair, "publicKey")?]).await?)?;
+        let public_key = Base64UrlUnpadded::encode_string(&point.to_vec());
+        Ok(KeyPair { private_key: get(&pair, "privateKey")?, subtle, public_key })
+    }
+
+    /// Encrypts or decrypts with the key that this pair and another have in common.
+    async fn cipher(&self, usage: &str, public_key: &str, data: &[u8]) -> Result<Uint8Array, NoCrypto> {
+        let point = Base64UrlUnpadded::decode_vec(public_key).map_err(|_| NoCrypto)?;
+        let point = Uint8Array::from(point.as_slice());
+        let public_key = ask(&self.subtle, "importKey", &[&"raw".into(), &point, &curve(&[])?, &false.into(), &Array::new()]).await?;
+        // Both pairs are made for one message, so the key is of one message too, and no two have the same key and IV.
+        let iv = Uint8Array::new_with_length(12);
+        let cipher = object(&[("name", "AES-GCM".into()), ("length", 256.into()), ("iv", iv.into())])?;
+        let (theirs, usages) = (curve(&[("public", public_key)])?, Array::of1(&usage.into()));
+        let key = ask(&self.subtle, "deriveKey", &[&theirs, &self.private_key, &cipher, &false.into(), &usages]).await?;
+        let data = Uint8Array::from(data);
+        let answer = call(&self.subtle, usage, &[&cipher, &key, &data]);
+        // WebCrypto begins by making a copy.
+        data.fill(0, 0, data.length());
+        bytes(settled(answer?).await?)
+    }
+}
+
+impl Strongbox for KeyPair {
+    fn public_key(&self) -> &str {
+        &self.public_key
+    }
+
+    fn open<'a>(&'a self, sealed: &'a str) -> Answer<'a, Result<Secret<String>, NoCrypto>> {
+        Box::pin(async move {
+            let (public_key, sealed) = sealed.split_once('.').ok_or(NoCrypto)?;
+            let sealed = Base64UrlUnpadded::decode_vec(sealed).map_err(|_| NoCrypto)?;
+            let opened = self.cipher("decrypt", public_key, &sealed).await?;
+            let text = String::from_utf8(opened.to_vec());
+            opened.fill(0, 0, opened.length());
+            text.map(Secret::new).map_err(|_| NoCrypto)
+        })
+    }
+}
+
+impl From<JsValue> for NoCrypto {
+    fn from(_: JsValue) -> NoCrypto {
+        NoCrypto
+    }
+}
+
+fn curve(more: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+    let curve = [("name", "ECDH".into()), ("namedCurve", "P-256".into())];
+    object(&[&curve, more].concat())
+}
+
+async fn ask(subtle: &SubtleCrypto, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
+    settled(call(subtle, method, arguments)?).await
+}
+
+fn bytes(buffer: JsValue) -> Result<Uint8Array, NoCrypto> {
+    let buffer: ArrayBuffer = buffer.dyn_into()?;
+    Ok(Uint8Array::new(&buffer))
+}
+
 fn crypto() -> Result<BrowserCrypto, NoCrypto> {
-    global("crypto").and_then(|crypto| crypto.dyn_into().ok()).ok_or(NoCrypto)
+    Ok(get(&global(), "crypto")?.dyn_into()?)
 }
 
 fn subtle() -> Result<SubtleCrypto, NoCrypto> {
-    let subtle = global("crypto").and_then(|crypto| Reflect::get(&crypto, &"subtle".into()).ok());
-    subtle.and_then(|subtle| subtle.dyn_into().ok()).ok_or(NoCrypto)
-}
-
-fn global(name: &str) -> Option<JsValue> {
-    Reflect::get(&js_sys::global(), &name.into()).ok()
+    Ok(get(&get(&global(), "crypto")?, "subtle")?.dyn_into()?)
 }

@@ -3,11 +3,13 @@
 //! Bound here and not taken from gloo-net, which panics when `fetch` rejects with something that is no `Error`: a service worker or
 //! a script that wraps `fetch` can do that to a page.
 
-use js_sys::{Array, Object, Reflect, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use web_sys::{AbortSignal, Headers, ReadableStreamDefaultReader, Response as BrowserResponse};
+use std::time::Duration;
 
-use super::{name_of, object, settled};
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use web_sys::{Headers, ReadableStreamDefaultReader, Response as BrowserResponse};
+
+use super::{abort::Abort, get, name_of, object, settled};
 use crate::{
     keep::ports::{Answer, Http, HttpFailure},
     protocol::{Cache, Request, Response},
@@ -16,7 +18,7 @@ use crate::{
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_name = fetch)]
-    fn fetch(url: &str, init: &Object) -> Result<JsValue, JsValue>;
+    fn fetch(url: &str, init: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 /// The browser's network.
@@ -25,12 +27,49 @@ pub struct Fetch;
 
 impl Http for Fetch {
     fn send<'a>(&'a self, request: &'a Request) -> Answer<'a, Result<Response, HttpFailure>> {
-        Box::pin(async move { send(request).await.map_err(|failure| failure.0) })
+        Box::pin(async move {
+            let abort = Abort::after(request.deadline).map_err(|thrown| Failure::from(thrown).0)?;
+            // The signal ends the reading of the body too.
+            send(request, &abort).await.map_err(|failure| failure.after(&abort))
+        })
+    }
+
+    fn reach<'a>(&'a self, url: &'a str, deadline: Duration) -> Answer<'a, Result<(), HttpFailure>> {
+        Box::pin(async move {
+            let abort = Abort::after(deadline).map_err(|thrown| Failure::from(thrown).0)?;
+            reach(url, &abort).await.map_err(|failure| failure.after(&abort))
+        })
     }
 }
 
-async fn send(request: &Request) -> Result<Response, Failure> {
-    let response: BrowserResponse = settled(fetch(&request.url, &init(request)?)?).await?.dyn_into()?;
+async fn reach(url: &str, abort: &Abort) -> Result<(), Failure> {
+    // Without CORS the answer cannot be looked at, and no other `redirect` is allowed.
+    let init = with(abort, &[("method", "HEAD".into()), ("mode", "no-cors".into()), ("cache", "no-store".into())])?;
+    let _: BrowserResponse = settled(fetch(url, &init)?).await?.dyn_into()?;
+    Ok(())
+}
+
+async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
+    let headers = Headers::new()?;
+    for (name, value) in &request.headers {
+        headers.append(name, value.expose())?;
+    }
+    let cache = match request.cache {
+        Cache::Default => "default",
+        Cache::NoStore => "no-store",
+        Cache::Reload => "reload",
+    };
+    let init = with(
+        abort,
+        &[
+            ("method", request.method.as_str().into()),
+            ("headers", headers.into()),
+            ("body", request.body.as_ref().map(|body| Uint8Array::from(body.expose().as_slice())).into()),
+            ("cache", cache.into()),
+            ("redirect", "error".into()),
+        ],
+    )?;
+    let response: BrowserResponse = settled(fetch(&request.url, &init)?).await?.dyn_into()?;
     let mut headers = Vec::new();
     for field in js_sys::try_iter(&response.headers())?.into_iter().flatten() {
         let field: Array = field?.dyn_into()?;
@@ -45,28 +84,9 @@ async fn send(request: &Request) -> Result<Response, Failure> {
     Ok(Response { status: response.status(), headers, body })
 }
 
-fn init(request: &Request) -> Result<Object, JsValue> {
-    let headers = Headers::new()?;
-    for (name, value) in &request.headers {
-        headers.append(name, value.expose())?;
-    }
-    let cache = match request.cache {
-        Cache::Default => "default",
-        Cache::NoStore => "no-store",
-        Cache::Reload => "reload",
-    };
-    let millis = u32::try_from(request.deadline.as_millis()).unwrap_or(u32::MAX);
-    object(&[
-        ("method", request.method.as_str().into()),
-        ("headers", headers.into()),
-        ("body", request.body.as_ref().map(|body| Uint8Array::from(body.expose().as_slice())).into()),
-        ("cache", cache.into()),
-        ("credentials", "omit".into()),
-        ("redirect", "error".into()),
-        ("referrerPolicy", "no-referrer".into()),
-        // It ends the reading of the body too.
-        ("signal", AbortSignal::timeout_with_u32(millis).into()),
-    ])
+fn with(abort: &Abort, members: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+    let common = [("credentials", "omit".into()), ("referrerPolicy", "no-referrer".into()), ("signal", abort.signal())];
+    object(&[members, &common].concat())
 }
 
 /// Reads a body piece by piece, and stops at the limit.
@@ -74,10 +94,10 @@ async fn read(reader: ReadableStreamDefaultReader, limit: usize) -> Result<Vec<u
     let mut body = Vec::new();
     loop {
         let piece = settled(reader.read().into()).await?;
-        if Reflect::get(&piece, &"done".into())?.is_truthy() {
+        if get(&piece, "done")?.is_truthy() {
             return Ok(body);
         }
-        let bytes: Uint8Array = Reflect::get(&piece, &"value".into())?.dyn_into()?;
+        let bytes: Uint8Array = get(&piece, "value")?.dyn_into()?;
         let length = usize::try_from(bytes.length()).unwrap_or(usize::MAX);
         if body.len().saturating_add(length) > limit {
             // Nobody waits for the answer, and nobody minds if there is none.
@@ -89,6 +109,13 @@ async fn read(reader: ReadableStreamDefaultReader, limit: usize) -> Result<Vec<u
 }
 
 struct Failure(HttpFailure);
+
+impl Failure {
+    /// Our own signal ends with an `AbortError` that is no different from anybody else's.
+    fn after(self, abort: &Abort) -> HttpFailure {
+        if abort.is_over() { HttpFailure::TimedOut } else { self.0 }
+    }
+}
 
 impl From<JsValue> for Failure {
     fn from(thrown: JsValue) -> Failure {

@@ -3,23 +3,36 @@
 //! Every failure is a value: a page can be served without https, storage can be blocked, and other scripts can replace what they
 //! like, so that a call throws what it never should.
 
+mod abort;
+mod channel;
 mod clock;
 mod crypto;
 mod fetch;
+mod frame;
+mod journal;
+mod listener;
+mod locks;
 mod navigation;
+mod queue;
 mod storage;
+mod tasks;
 
 use std::rc::Rc;
 
-use js_sys::{Object, Promise, Reflect};
-use wasm_bindgen::JsValue;
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+pub use channel::Broadcast;
 pub use clock::BrowserClock;
 pub use crypto::WebCrypto;
 pub use fetch::Fetch;
+pub use frame::Iframes;
+pub use journal::IndexedDb;
+pub use locks::WebLocks;
 pub use navigation::AddressBar;
 pub use storage::LocalStorage;
+pub use tasks::EventLoop;
 
 use crate::{
     keep::{Config, ports::Ports},
@@ -46,7 +59,17 @@ pub fn open(config: &Config) -> Result<Client, Error> {
 
 /// The ports of a keep in this page.
 pub fn ports() -> Ports {
-    Ports { clock: Rc::new(BrowserClock), crypto: Rc::new(WebCrypto), http: Rc::new(Fetch), store: Rc::new(LocalStorage) }
+    Ports {
+        channel: Rc::new(Broadcast),
+        clock: Rc::new(BrowserClock),
+        crypto: Rc::new(WebCrypto),
+        frames: Rc::new(Iframes),
+        http: Rc::new(Fetch),
+        journal: Rc::new(IndexedDb),
+        locks: Rc::new(WebLocks),
+        store: Rc::new(LocalStorage),
+        tasks: Rc::new(EventLoop),
+    }
 }
 
 /// Awaits what should be a promise, and may have been replaced by something else.
@@ -55,15 +78,57 @@ async fn settled(promise: JsValue) -> Result<JsValue, JsValue> {
 }
 
 /// An object with these members.
-fn object(members: &[(&str, JsValue)]) -> Result<Object, JsValue> {
-    let object = Object::new();
+fn object(members: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+    let object = Object::new().into();
     for (name, value) in members {
         Reflect::set(&object, &(*name).into(), value)?;
     }
     Ok(object)
 }
 
+/// The page's global object.
+fn global() -> JsValue {
+    js_sys::global().into()
+}
+
+/// A member of what should be an object.
+fn get(target: &JsValue, member: &str) -> Result<JsValue, JsValue> {
+    Reflect::get(target, &member.into())
+}
+
+/// Calls what should be a method.
+fn call(target: &JsValue, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
+    get(target, method)?.dyn_into::<Function>()?.apply(target, &arguments.iter().collect::<Array>())
+}
+
+/// Makes one of what should be a class.
+fn new(class: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
+    let class: Function = get(&global(), class)?.dyn_into()?;
+    Reflect::construct(&class, &arguments.iter().collect())
+}
+
+/// The page, where there is one.
+fn document() -> Result<JsValue, JsValue> {
+    get(&global(), "document")
+}
+
+/// What new elements are put into.
+fn body() -> Result<JsValue, JsValue> {
+    let document = document()?;
+    let body = get(&document, "body")?;
+    if body.is_object() { Ok(body) } else { get(&document, "documentElement") }
+}
+
+/// An element with these attributes, outside of the page.
+fn element(name: &str, attributes: &[(&str, &str)]) -> Result<JsValue, JsValue> {
+    let element = call(&document()?, "createElement", &[&name.into()])?;
+    for (attribute, value) in attributes {
+        call(&element, "setAttribute", &[&(*attribute).into(), &(*value).into()])?;
+    }
+    Ok(element)
+}
+
 /// The name of what was thrown, if it has one: `QuotaExceededError`, `TimeoutError`, …
 fn name_of(thrown: &JsValue) -> String {
-    Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
+    get(thrown, "name").ok().and_then(|name| name.as_string()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::protocol::{
-    ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Registration, ResponseMode, Scope, Unreadable, UserInfoFormat,
+    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Registration, ResponseMode, Scope, Unreadable, UserInfoFormat,
 };
 
 use super::fetch::Destination;
@@ -22,15 +22,19 @@ pub const MAX_LEEWAY: Duration = Duration::from_secs(300);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    api: Vec<String>,
+    api: Vec<(String, Option<Access>)>,
     audience: Option<String>,
     client_id: String,
     clock_leeway: Duration,
     clock_skew: ClockSkew,
     discovery: Discovery,
+    front_channel_logout_session_required: bool,
+    id_token_hint: bool,
     issuer: String,
     post_logout_redirect: Place,
     redirect: Place,
+    renew_by_frame: bool,
+    renew_by_redirect: bool,
     resource: Vec<String>,
     response_mode: ResponseMode,
     scopes: String,
@@ -56,9 +60,13 @@ impl Config {
             clock_leeway: Duration::from_secs(30),
             clock_skew: ClockSkew::NONE,
             discovery: Discovery::OpenId,
+            front_channel_logout_session_required: true,
+            id_token_hint: false,
             issuer: issuer.into(),
             post_logout_redirect: Place::Path("/".to_owned()),
             redirect: Place::Path("/callback".to_owned()),
+            renew_by_frame: true,
+            renew_by_redirect: false,
             resource: Vec::new(),
             response_mode: ResponseMode::Query,
             scopes: "openid profile".to_owned(),
@@ -90,19 +98,23 @@ impl Config {
         for (option, value) in members {
             let wrong = || Misconfigured::OptionType { option: option.clone() };
             let text = || value.as_str().map(str::to_owned).ok_or_else(wrong);
+            let flag = || value.as_bool().ok_or_else(wrong);
             let texts = || match value {
                 Json::String(one) => Ok(vec![one.clone()]),
                 Json::Array(many) => many.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or_else(wrong),
                 _ => Err(wrong()),
             };
             match option.as_str() {
-                "api" => config.api = texts()?,
+                "api" => config.api = texts()?.into_iter().map(|url| (url, None)).collect(),
                 "audience" => config.audience = Some(text()?),
                 "client_id" => config.client_id = text()?,
                 "client_secret" => return Err(Misconfigured::ClientSecret),
+                "id_token_hint" => config.id_token_hint = flag()?,
                 "issuer" => config.issuer = text()?,
                 "post_logout_redirect_uri" => config.post_logout_redirect = Place::Whole(text()?),
                 "redirect_uri" => config.redirect = Place::Whole(text()?),
+                "renew_by_frame" => config.renew_by_frame = flag()?,
+                "renew_by_redirect" => config.renew_by_redirect = flag()?,
                 "resource" => config.resource = texts()?,
                 "scopes" => config.scopes = texts()?.join(" "),
                 _ => return Err(Misconfigured::OptionUnknown { option: option.clone() }),
@@ -118,7 +130,23 @@ impl Config {
 
     /// An API that gets the access token: scheme, host, port and path prefix, compared exactly. Nothing else ever gets it.
     pub fn api(mut self, url: impl Into<String>) -> Config {
-        self.api.push(url.into());
+        self.api.push((url.into(), None));
+        self
+    }
+
+    /// An API that gets an access token of its own: for another audience, or with fewer scopes than the user agreed to. The longest
+    /// prefix that fits a URL decides.
+    ///
+    /// ```
+    /// use tokenkeep::{Access, Config};
+    ///
+    /// let config = Config::new("https://login.example.com", "my-app")
+    ///     .scopes("openid offline_access orders:read invoices:read")
+    ///     .api("https://api.example.com/")
+    ///     .api_for("https://billing.example.com/", Access::to("https://billing.example.com/").scope("invoices:read"));
+    /// ```
+    pub fn api_for(mut self, url: impl Into<String>, access: Access) -> Config {
+        self.api.push((url.into(), Some(access)));
         self
     }
 
@@ -137,6 +165,21 @@ impl Config {
     /// How this device's clock is known to differ. [`Misbehaved::ClockSkew`](crate::protocol::Misbehaved::ClockSkew) tells.
     pub fn clock_skew(mut self, skew: ClockSkew) -> Config {
         self.clock_skew = skew;
+        self
+    }
+
+    /// A front-channel logout without `iss` and `sid` is believed: whoever frames the app's logout page signs its users out. Only for
+    /// a provider that sends neither.
+    pub fn dangerous_front_channel_logout_without_session(mut self) -> Config {
+        self.front_channel_logout_session_required = false;
+        self
+    }
+
+    /// Whether the provider gets the ID token back when the user signs out there (`id_token_hint`), so that it need not ask. It is
+    /// sent in a form, never in a URL, so a provider whose cookies are `SameSite=Lax` does not see its session then. Off, until said
+    /// otherwise.
+    pub fn id_token_hint(mut self, send: bool) -> Config {
+        self.id_token_hint = send;
         self
     }
 
@@ -161,6 +204,20 @@ impl Config {
     /// Where the user comes back to after signing in: a whole URL of the app's own origin.
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Config {
         self.redirect = Place::Whole(uri.into());
+        self
+    }
+
+    /// Whether a session may be renewed in a hidden frame, with `prompt=none`. It works where the provider's cookies count as
+    /// first-party. On, until said otherwise.
+    pub fn renew_by_frame(mut self, may: bool) -> Config {
+        self.renew_by_frame = may;
+        self
+    }
+
+    /// Whether a session may be renewed by leaving for the provider and coming back, without asking the user: once in five minutes
+    /// at most, and only when nothing else works. What the page held is lost then. Off, until said otherwise.
+    pub fn renew_by_redirect(mut self, may: bool) -> Config {
+        self.renew_by_redirect = may;
         self
     }
 
@@ -210,8 +267,16 @@ impl Config {
         if self.audience.as_deref() == Some("") {
             return Err(Misconfigured::AudienceMalformed);
         }
-        if !self.resource.iter().all(|resource| is_resource(resource)) {
+        let resources = self.api.iter().flat_map(|(_, access)| access).flat_map(|access| &access.resources);
+        if !self.resource.iter().chain(resources).all(|resource| is_resource(resource)) {
             return Err(Misconfigured::ResourceMalformed);
+        }
+        let main = Access { resources: self.resource.clone(), scope: String::new() };
+        let mut api = Vec::new();
+        for (url, access) in &self.api {
+            let access = access.as_ref().unwrap_or(&main);
+            Scope::parse(&access.scope)?;
+            api.push((Destination::parse(url)?, access.clone()));
         }
         if self.clock_leeway > MAX_LEEWAY {
             return Err(Misconfigured::LeewayTooLong);
@@ -226,10 +291,13 @@ impl Config {
             url.ok().filter(|url| url.same_origin(&here)).ok_or(Misconfigured::RedirectUriMalformed)
         };
         Ok(Settings {
-            api: self.api.iter().map(|api| Destination::parse(api)).collect::<Result<_, _>>()?,
+            access: main,
+            api,
             clock_leeway: self.clock_leeway,
             clock_skew: self.clock_skew,
             discovery: self.discovery,
+            front_channel_logout_session_required: self.front_channel_logout_session_required,
+            id_token_hint: self.id_token_hint,
             issuer,
             post_logout_redirect_uri: place(&self.post_logout_redirect)?,
             registration: Registration {
@@ -240,6 +308,8 @@ impl Config {
                 resources: self.resource.clone(),
                 response_mode: self.response_mode,
             },
+            renew_by_frame: self.renew_by_frame,
+            renew_by_redirect: self.renew_by_redirect,
             trusted_audiences: self.trusted_audiences.clone(),
             user_info: self.user_info,
         })
@@ -249,13 +319,19 @@ impl Config {
 /// A [`Config`] that was checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    pub(crate) api: Vec<Destination>,
+    /// What the user agrees to when signing in.
+    pub(crate) access: Access,
+    pub(crate) api: Vec<(Destination, Access)>,
     pub(crate) clock_leeway: Duration,
     pub(crate) clock_skew: ClockSkew,
     pub(crate) discovery: Discovery,
+    pub(crate) front_channel_logout_session_required: bool,
+    pub(crate) id_token_hint: bool,
     pub(crate) issuer: Issuer,
     pub(crate) post_logout_redirect_uri: HttpUrl,
     pub(crate) registration: Registration,
+    pub(crate) renew_by_frame: bool,
+    pub(crate) renew_by_redirect: bool,
     pub(crate) trusted_audiences: Vec<String>,
     pub(crate) user_info: UserInfoFormat,
 }

@@ -1,6 +1,6 @@
 //! An API request: only to where a token may go, with the token in its header and nowhere else.
 
-use crate::protocol::{HttpUrl, Misconfigured, Request};
+use crate::protocol::{Access, HttpUrl, Misconfigured, Request};
 
 /// Where a token may go: scheme, host, port and path prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,11 +73,11 @@ fn wanders(path: &str) -> bool {
     }
 }
 
-/// Checks that a request may get a token.
+/// Checks that a request may get a token, and says which.
 ///
 /// # Errors
 /// When it goes elsewhere, brings its own `Authorization`, or is no request.
-pub(crate) fn check(request: &Request, allowed: &[Destination]) -> Result<HttpUrl, Misconfigured> {
+pub(crate) fn check<'a>(request: &Request, allowed: &'a [(Destination, Access)]) -> Result<(HttpUrl, &'a Access), Misconfigured> {
     let token =
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     let value = |text: &str| text.bytes().all(|byte| byte == b'\t' || matches!(byte, b' '..=b'~'));
@@ -95,5 +95,9 @@ pub(crate) fn check(request: &Request, allowed: &[Destination]) -> Result<HttpUr
         }
     }
     let url = HttpUrl::parse(&request.url).map_err(|_| Misconfigured::RequestMalformed)?;
-    if allowed.iter().any(|destination| destination.covers(&url)) { Ok(url) } else { Err(Misconfigured::DestinationNotAllowed) }
+    let covering = allowed.iter().filter(|(destination, _)| destination.covers(&url));
+    match covering.max_by_key(|(destination, _)| destination.0.path().len()) {
+        Some((_, access)) => Ok((url, access)),
+        None => Err(Misconfigured::DestinationNotAllowed),
+    }
 }

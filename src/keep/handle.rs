@@ -2,8 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{Keep, Session, pending::NotTaken, ports::Answer};
-use crate::protocol::{Callback, Claims, Error, Request, Response, Secret, SignIn};
+use super::{Keep, Session, mark::Mark, pending::NotTaken, ports::Answer};
+use crate::{
+    protocol::{Callback, Claims, Error, FrontChannelLogout, Request, Response, Secret, SignIn},
+    session::Ended,
+};
 
 /// A keep, wherever it is. Everything that goes through here could go through a message port.
 #[derive(Clone)]
@@ -29,6 +32,20 @@ pub enum Taken {
         error: Error,
         /// Where in the app the user wanted to be, if the response belonged to a login.
         return_to: Option<String>,
+    },
+}
+
+/// How to leave for the provider.
+#[derive(Debug)]
+pub enum Leaving {
+    /// By going there.
+    To(String),
+    /// By sending a form there.
+    With {
+        /// Where.
+        url: String,
+        /// Names and values.
+        fields: Vec<(&'static str, Secret<String>)>,
     },
 }
 
@@ -61,22 +78,61 @@ impl Handle {
         Box::pin(keep.clone().user_info())
     }
 
-    /// Drops the tokens, at once.
-    pub fn end(&self) {
+    /// Looks whether somebody was signed in here before the page was loaded, and still is.
+    pub fn restore(&self) -> Answer<'static, Option<Session>> {
         let Handle::Here(keep) = self;
-        keep.end();
+        Box::pin(keep.clone().restore())
     }
 
-    /// Where to send the user to sign out at the provider.
-    pub fn end_session_url(&self) -> Answer<'static, Result<String, Error>> {
+    /// Renews the access token, now.
+    pub fn renew(&self) -> Answer<'static, Result<Session, Error>> {
         let Handle::Here(keep) = self;
-        Box::pin(keep.clone().end_session_url())
+        Box::pin(keep.clone().renew())
     }
 
-    /// Drops the tokens and every pending login of this client.
+    /// There is reason to look at the clock; the page may have been away (`returned`).
+    pub fn wake(&self, returned: bool) {
+        let Handle::Here(keep) = self;
+        keep.wake(returned);
+    }
+
+    /// The page was asked to leave for the provider, and could not.
+    pub fn redirect_failed(&self, error: Error) {
+        let Handle::Here(keep) = self;
+        keep.redirect_failed(error);
+    }
+
+    /// Signs out. When this returns the tokens are gone; the answer says how to leave for the provider, if it was asked for and is the
+    /// first to do so.
+    pub fn sign_out(&self, at_provider: bool) -> Answer<'static, Result<Option<Leaving>, Error>> {
+        let Handle::Here(keep) = self;
+        Box::pin(keep.sign_out(at_provider))
+    }
+
+    /// Whether an address is where a sign-out that began in this browser comes back to. It is so once.
+    pub fn returned(&self, address: &str) -> bool {
+        let Handle::Here(keep) = self;
+        keep.returned(address)
+    }
+
+    /// Whether the user signed out a moment ago.
+    pub fn signed_out_just_now(&self) -> bool {
+        let Handle::Here(keep) = self;
+        keep.signed_out_just_now()
+    }
+
+    /// Ends the session that the provider names, in whatever tab it is. True when one did.
+    pub fn front_channel_logout(&self, said: FrontChannelLogout) -> Answer<'static, bool> {
+        let Handle::Here(keep) = self;
+        Box::pin(keep.clone().front_channel_logout(said))
+    }
+
+    /// Drops the tokens, listens to no tab any more, and removes every record of this client.
     pub fn close(&self) {
         let Handle::Here(keep) = self;
-        keep.end();
+        keep.end(Ended::SignedOut);
+        keep.stop_listening();
+        keep.note(|mark| *mark = Mark::default());
         super::pending::forget_all(&*keep.ports.store, &keep.settings.issuer, &keep.settings.registration.client_id);
     }
 }

@@ -1,16 +1,23 @@
 //! The secret side: tokens live here and never leave.
 //!
 //! A keep runs in the page for now; the page knows only a [`Handle`]. What goes out are sessions (who, until when), responses
-//! of APIs, events and errors. None of them holds a token.
+//! of APIs, events and errors. None of them holds a token. Tokens go from the keep of one tab to that of another, sealed.
 
 mod config;
 mod event;
 mod fetch;
 pub(crate) mod flight;
+mod frame;
 mod handle;
+mod journal;
 mod keys;
+mod mark;
 mod pending;
 pub mod ports;
+mod renew;
+mod signal;
+mod tabs;
+mod tokens;
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,23 +25,40 @@ use std::{
     time::Duration,
 };
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 pub use config::{Config, MAX_LEEWAY, Settings};
 pub use event::Event;
 pub use fetch::Destination;
 use flight::Flight;
-pub use handle::{Handle, Taken};
+pub use frame::{AFTER_LOAD as FRAME_AFTER_LOAD, DEADLINE as FRAME_DEADLINE};
+pub use handle::{Handle, Leaving, Taken};
+pub use journal::{LEASE, PATIENCE as JOURNAL_PATIENCE};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
+pub use mark::{CLOSED_FOR as FRAME_CLOSED_FOR, GRACE as SIGN_OUT_GRACE, REDIRECT_AFTER};
 pub use pending::MAX_PENDING;
-use ports::{HttpFailure, Ports};
+use ports::{HttpFailure, Lock, Ports};
+pub use renew::{REACH, TURN};
+use signal::{InTab, Signal, unless, within};
+pub use tabs::{GIFT_PATIENCE, LOGOUT_PATIENCE, OFFER_PATIENCE};
+use tokens::{AccessToken, Line, Tokens};
 
-use crate::protocol::{
-    AuthorizationCode, Cache, Callback, Claims, Discovery, EndSession, Entropy, Error, Expected, Granted, Interrupted, Issuer, Jwks,
-    Metadata, Misbehaved, Misconfigured, Request, Response, Scope, Secret, SignIn, Signed, Source, UnixTime, Unverified,
-    authorize::authorize, user_info,
+use crate::{
+    protocol::{
+        Access, AuthorizationCode, Cache, Callback, Challenge, Claims, Discovery, EndSession, Entropy, Error, Expected, FrontChannelLogout,
+        Granted, Interrupted, Issuer, Jwks, Metadata, Misbehaved, Misconfigured, Moment, Request, Response, Scope, Secret, SignIn, Signed,
+        Source, StateDigest, UnixTime, Unverified, authorize::authorize, logout, user_info,
+    },
+    session::{Ended, Input, Life, Rung},
 };
 
 /// How long provider metadata is kept.
 pub const METADATA_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// How long signing out waits for the provider to revoke a token.
+pub const REVOCATION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long after a sign-out another one does not leave for the provider again.
+const LEAVE_ONCE: Duration = Duration::from_secs(10);
 
 /// The pauses before a question that changes nothing is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
@@ -42,24 +66,53 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1
 /// A reading of the metadata, done or under way, and when it began.
 type Reading = (UnixTime, Flight<Result<Rc<Metadata>, Error>>);
 
+/// What a keep tells its page without being asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// Nobody is signed in any more.
+    Ended(Ended),
+    /// Something happened.
+    Event(Event),
+    /// The page is asked to leave for the provider, to renew the session without asking the user.
+    Redirect,
+    /// Somebody is signed in, or still is.
+    Session(Session),
+    /// Nobody was found to be signed in.
+    Settled,
+}
+
 /// Holds the tokens of one client at one provider.
 pub struct Keep {
     settings: Settings,
     ports: Ports,
-    report: Rc<dyn Fn(Event)>,
+    report: Rc<dyn Fn(News)>,
+    // What stands for issuer and client in the names of locks, channels and records.
+    name: String,
+    mark_key: String,
     metadata: RefCell<Option<Reading>>,
     keys: keys::KeyCache,
     tokens: RefCell<Option<Tokens>>,
-    // Counts sign-outs, so that what was on its way before one does not arrive after it.
+    // Counts ends, so that what was on its way before one does not arrive after it.
     generation: Cell<u64>,
+    ending: Signal,
+    signing_in: Cell<bool>,
+    // Renewal.
+    life: Cell<Life>,
+    changed: Signal,
+    timer: Cell<u64>,
+    turn: RefCell<Option<Box<dyn Lock>>>,
+    in_tab: InTab,
+    obtaining: RefCell<Vec<Obtaining>>,
+    trouble: RefCell<Option<Error>>,
+    redirecting: Cell<bool>,
+    // The other tabs.
+    tabs: tabs::Tabs,
+    // Another user signed in elsewhere: this page is not theirs.
+    estranged: Cell<bool>,
 }
 
-/// The tokens of a session.
-struct Tokens {
-    access_token: Secret<String>,
-    expires: Option<UnixTime>,
-    session: Session,
-}
+/// A token that is being obtained for an access.
+type Obtaining = (Access, Flight<Result<(), Error>>);
 
 /// Who is signed in, and until when. Holds no token.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +125,8 @@ pub struct Session {
     pub scope: Scope,
     /// Until when the access token lives, if the provider said so. On this device's clock.
     pub expires: Option<UnixTime>,
+    /// What the access token came by; `None` if the user signed in for it.
+    pub renewed_by: Option<Rung>,
 }
 
 impl Session {
@@ -81,18 +136,66 @@ impl Session {
     }
 }
 
+/// What came for a code, verified.
+struct Redeemed {
+    granted: Granted,
+    claims: Option<Claims>,
+    id_token: Option<Secret<String>>,
+    nonce: Secret<String>,
+    since: Moment,
+}
+
 impl Keep {
-    /// A keep with nothing in it.
-    pub fn new(settings: Settings, ports: Ports, report: Rc<dyn Fn(Event)>) -> Rc<Keep> {
-        Rc::new(Keep {
+    /// A keep with nothing in it. It listens to the keeps of other tabs.
+    pub fn new(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
+        let client_id = &settings.registration.client_id;
+        let (name, mark_key) = (mark::name(&settings.issuer, client_id), mark::Mark::key(&settings.issuer, client_id));
+        let keep = Rc::new(Keep {
             settings,
             ports,
             report,
+            name,
+            mark_key,
             metadata: RefCell::default(),
             keys: keys::KeyCache::default(),
             tokens: RefCell::default(),
             generation: Cell::default(),
-        })
+            ending: Signal::default(),
+            signing_in: Cell::default(),
+            life: Cell::default(),
+            changed: Signal::default(),
+            timer: Cell::default(),
+            turn: RefCell::default(),
+            in_tab: InTab::default(),
+            obtaining: RefCell::default(),
+            trouble: RefCell::default(),
+            redirecting: Cell::default(),
+            tabs: tabs::Tabs::default(),
+            estranged: Cell::default(),
+        });
+        keep.listen();
+        keep
+    }
+
+    fn tell(&self, event: Event) {
+        (self.report)(News::Event(event));
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        self.ports.tasks.spawn(Box::pin(work));
+    }
+
+    fn entropy(&self) -> Result<Entropy, Error> {
+        let mut random = [0; Entropy::LENGTH];
+        self.ports.crypto.random(&mut random)?;
+        Ok(Entropy::new(random))
+    }
+
+    /// 128 random bits, as text.
+    fn random_name(&self) -> Result<String, Error> {
+        let mut random = [0; 16];
+        self.ports.crypto.random(&mut random)?;
+        Ok(Base64UrlUnpadded::encode_string(&random))
     }
 
     /// Begins a sign-in: remembers what must survive the redirect, and says where to send the user.
@@ -102,9 +205,7 @@ impl Keep {
             return Err(Misconfigured::InsecureContext.into());
         }
         let metadata = self.metadata().await?;
-        let mut random = [0; Entropy::LENGTH];
-        self.ports.crypto.random(&mut random)?;
-        let entropy = Entropy::new(random);
+        let entropy = self.entropy()?;
         let now = self.ports.clock.now();
         let (url, login) = authorize(&metadata, &self.settings.registration, &sign_in, &entropy, return_to, now)?;
         pending::remember(&*self.ports.store, &login, now)?;
@@ -123,26 +224,37 @@ impl Keep {
     fn redeem(self: Rc<Self>, code: AuthorizationCode) -> impl Future<Output = Result<Session, Error>> {
         // Read before the future runs for the first time: who signs out from here on means this sign-in too.
         let generation = self.generation.get();
+        self.signing_in.set(true);
         async move {
             let outcome = self.redeemed(code, generation).await;
+            let tokens = match outcome {
+                // Whoever signs in is who counts, whatever was before.
+                Ok(redeemed) => Ok(self.begin_line(redeemed, None, None).await),
+                Err(error) => Err(error),
+            };
+            self.signing_in.set(false);
             self.unless_ended_since(generation)?;
-            let (granted, claims) = outcome?;
-            Ok(self.store(granted, claims))
+            let tokens = tokens?.ok_or(Interrupted::SignInNeeded)?;
+            let session = tokens.session.clone();
+            self.install(tokens, None);
+            Ok(session)
         }
     }
 
-    async fn redeemed(self: &Rc<Self>, code: AuthorizationCode, generation: u64) -> Result<(Granted, Option<Claims>), Error> {
+    async fn redeemed(self: &Rc<Self>, code: AuthorizationCode, generation: u64) -> Result<Redeemed, Error> {
         let metadata = self.metadata().await?;
         self.unless_ended_since(generation)?;
         let exchange = code.exchange(&metadata)?;
+        let since = self.ports.clock.moment();
         let response = self.ask(Source::Token, &exchange.request).await?;
-        let (mut granted, login) = exchange.finish(&response, self.ports.clock.now())?;
-        (self.report)(Event::CodeRedeemed);
+        let (mut granted, login) = exchange.finish(&response)?;
+        self.tell(Event::CodeRedeemed);
 
+        let id_token = granted.id_token.take();
         let claims = match self.settings.discovery {
             Discovery::OAuth => None,
             Discovery::OpenId => {
-                let id_token = granted.id_token.take().ok_or(Misbehaved::IdTokenMissing)?;
+                let id_token = id_token.as_ref().ok_or(Misbehaved::IdTokenMissing)?;
                 let signed = self.signature_of(Unverified::read(id_token.expose(), &metadata.id_token_algorithms)?, &metadata).await?;
                 let algorithm = signed.algorithm;
                 let expected = Expected {
@@ -156,45 +268,105 @@ impl Keep {
                     leeway: self.settings.clock_leeway,
                 };
                 let claims = signed.verify(&expected, self.settings.clock_skew.correct(self.ports.clock.now()))?;
-                (self.report)(Event::IdTokenVerified { algorithm });
+                self.tell(Event::IdTokenVerified { algorithm });
                 Some(claims)
             }
         };
-        Ok((granted, claims))
+        Ok(Redeemed {
+            granted,
+            claims,
+            id_token: id_token.filter(|_| self.settings.discovery == Discovery::OpenId),
+            nonce: login.nonce,
+            since,
+        })
     }
 
     fn unless_ended_since(&self, generation: u64) -> Result<(), Interrupted> {
         if self.generation.get() == generation { Ok(()) } else { Err(Interrupted::SignInNeeded) }
     }
 
-    /// From here on somebody is signed in. What was before is gone.
-    fn store(&self, granted: Granted, claims: Option<Claims>) -> Session {
-        let Granted { access_token, expires, scope, .. } = granted;
-        let session = Session { issuer: self.settings.issuer.clone(), claims, scope, expires };
-        *self.tokens.borrow_mut() = Some(Tokens { access_token, expires, session: session.clone() });
-        session
+    /// Answers when what is here has ended.
+    async fn ended_since(&self, generation: u64) {
+        while self.generation.get() == generation {
+            self.ending.changed_since(self.ending.changes()).await;
+        }
     }
 
-    /// Sends an API request with the access token, if it goes where tokens may go.
+    /// Begins a line of refresh tokens with what came for a code. `None` if it was to replace a line that is not in use any more.
+    async fn begin_line(&self, redeemed: Redeemed, before: Option<String>, by: Option<Rung>) -> Option<Tokens> {
+        let Redeemed { mut granted, claims, id_token, nonce, since } = redeemed;
+        let name = self.random_name().ok()?;
+        let shared = match journal::begin(&self.ports, &self.name, &name, before).await {
+            Ok(false) => return None,
+            Ok(true) => true,
+            // Then nobody else gets it.
+            Err(_) => false,
+        };
+        let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, spent: false, shared };
+        let token = AccessToken::new(self.settings.access.clone(), granted, since);
+        let session = self.session(claims, &token, by);
+        Some(Tokens { line, access: vec![token], id_token, nonce: Some(nonce), session })
+    }
+
+    fn session(&self, claims: Option<Claims>, token: &AccessToken, renewed_by: Option<Rung>) -> Session {
+        Session { issuer: self.settings.issuer.clone(), claims, scope: token.scope.clone(), expires: token.expires(), renewed_by }
+    }
+
+    fn session_now(&self) -> Option<Session> {
+        self.tokens.borrow().as_ref().map(|tokens| tokens.session.clone())
+    }
+
+    /// Looks whether somebody was signed in here before the page was loaded, and still is. Answers when that is known.
+    async fn restore(self: Rc<Self>) -> Option<Session> {
+        if self.tokens.borrow().is_none() && self.life.get().is_out() && self.mark().line.is_some() {
+            self.feed(Input::Opened(self.rungs()));
+        }
+        self.renewal().await;
+        self.session_now()
+    }
+
+    /// Answers when no renewal is under way.
+    async fn renewal(&self) {
+        while self.life.get().is_renewing() {
+            self.changed.changed_since(self.changed.changes()).await;
+        }
+    }
+
+    /// Renews the token for what the user agreed to, now.
+    async fn renew(self: Rc<Self>) -> Result<Session, Error> {
+        let before = self.token_age(&self.settings.access);
+        self.feed(Input::Needed);
+        self.renewal().await;
+        let session = self.session_now().ok_or(Interrupted::SignInNeeded)?;
+        if self.token_age(&self.settings.access) == before {
+            return Err(self.trouble());
+        }
+        Ok(session)
+    }
+
+    /// Why there is no new token.
+    fn trouble(&self) -> Error {
+        self.trouble.borrow().clone().unwrap_or(Interrupted::SignInNeeded.into())
+    }
+
+    /// Sends an API request with an access token, if it goes where that may go.
     async fn fetch(self: Rc<Self>, request: Request) -> Result<Response, Error> {
-        let url = fetch::check(&request, &self.settings.api)?;
-        let request = self.with_token(|token| request.bearer(token))?;
-        let response = self.ask(Source::Api, &request).await?;
+        let (url, access) = fetch::check(&request, &self.settings.api)?;
+        let response = self.call(Source::Api, request, access).await?;
         let url = [url.origin(), url.path()].concat();
-        (self.report)(Event::ApiAnswered { url, status: response.status });
+        self.tell(Event::ApiAnswered { url, status: response.status });
         Ok(response)
     }
 
     /// Asks the provider about the user who is signed in.
     async fn user_info(self: Rc<Self>) -> Result<Claims, Error> {
         let metadata = self.metadata().await?;
-        let session = self.tokens.borrow().as_ref().map(|tokens| tokens.session.clone()).ok_or(Interrupted::SignInNeeded)?;
+        let session = self.session_now().ok_or(Interrupted::SignInNeeded)?;
         let (Some(subject), Some(endpoint)) = (session.subject(), &metadata.userinfo_endpoint) else {
             return Err(Misconfigured::UserInfoUnavailable.into());
         };
         let format = self.settings.user_info;
-        let request = self.with_token(|token| user_info::request(endpoint, format, token))?;
-        let response = self.ask(Source::UserInfo, &request).await?;
+        let response = self.call(Source::UserInfo, user_info::request(endpoint, format), &self.settings.access).await?;
         match user_info::Answer::read(&response, format)? {
             user_info::Answer::Plain(object) => user_info::about(object, subject),
             user_info::Answer::Signed(unverified) => {
@@ -204,31 +376,199 @@ impl Keep {
         }
     }
 
-    /// Drops the tokens. Nothing that is still on its way brings them back.
-    fn end(&self) {
-        self.generation.set(self.generation.get().wrapping_add(1));
-        if self.tokens.borrow_mut().take().is_some() {
-            (self.report)(Event::SignedOut);
+    /// Sends a request with an access token, and once more with a new one if that was refused. It is aborted when the session ends.
+    async fn call(self: &Rc<Self>, from: Source, mut request: Request, access: &Access) -> Result<Response, Error> {
+        let generation = self.generation.get();
+        let mut replay = request.replay;
+        loop {
+            self.good_token(access).await?;
+            let used = {
+                let tokens = self.tokens.borrow();
+                let token = tokens.as_ref().and_then(|tokens| tokens.find(access)).ok_or(Interrupted::SignInNeeded)?;
+                request.authorize(&token.token);
+                token.since
+            };
+            // A page that looked for its session found it meanwhile: that is no end.
+            let answer = unless(self.ended_since(generation), self.ask(from, &request)).await;
+            let response = answer.ok_or(Interrupted::SignInNeeded)??;
+            let refused = response.status == 401 && !matches!(response.challenge(), Some(Challenge::InsufficientScope { .. }));
+            if !refused || !replay || !self.replace(access, used).await {
+                return Ok(response);
+            }
+            self.unless_ended_since(generation)?;
+            replay = false;
         }
     }
 
-    /// Where to send the user to sign out at the provider.
-    async fn end_session_url(self: Rc<Self>) -> Result<String, Error> {
+    /// Sees to it that there is a token that is good, and waits for it if need be.
+    async fn good_token(self: &Rc<Self>, access: &Access) -> Result<(), Error> {
+        let is_good = || {
+            let (tokens, now) = (self.tokens.borrow(), self.ports.clock.moment());
+            tokens.as_ref().and_then(|tokens| tokens.find(access)).is_some_and(|token| token.is_good(now))
+        };
+        if is_good() {
+            return Ok(());
+        }
+        if *access == self.settings.access || self.tokens.borrow().is_none() {
+            let before = self.token_age(access);
+            self.feed(Input::Needed);
+            self.renewal().await;
+            // What was just issued is good for whoever waited for it, however short it lives.
+            if is_good() || (self.token_age(access).is_some() && self.token_age(access) != before) {
+                return Ok(());
+            }
+            if *access == self.settings.access || self.tokens.borrow().is_none() {
+                return Err(if self.tokens.borrow().is_some() { self.trouble() } else { Interrupted::SignInNeeded.into() });
+            }
+        }
+        self.obtain(access).await
+    }
+
+    /// Replaces a token that was refused. False when there is no other.
+    async fn replace(self: &Rc<Self>, access: &Access, used: Moment) -> bool {
+        if self.token_age(access) == Some(used) {
+            if *access == self.settings.access {
+                self.feed(Input::Needed);
+                self.renewal().await;
+            } else if self.ports.clock.moment().since(used) >= crate::session::BREATH {
+                let _ = self.obtain(access).await;
+            }
+        }
+        self.token_age(access).is_some_and(|now| now != used)
+    }
+
+    /// Ends the session, at once. Nothing that is still on its way brings it back.
+    fn end(self: &Rc<Self>, reason: Ended) {
+        if self.life.get().is_out() {
+            self.generation.set(self.generation.get().wrapping_add(1));
+            self.ending.raise();
+        } else {
+            self.feed(Input::Ended(reason));
+        }
+    }
+
+    fn drop_tokens(&self, reason: Ended) {
+        self.generation.set(self.generation.get().wrapping_add(1));
+        let line = self.tokens.take().map(|tokens| tokens.line.name);
+        self.redirecting.set(false);
+        let now = self.ports.clock.now();
+        match reason {
+            Ended::SignedOut | Ended::SignedOutAtProvider => self.note(|mark| {
+                mark.line = None;
+                mark.signed_out = Some(now);
+            }),
+            Ended::Expired | Ended::Rejected => {
+                self.note(|mark| mark.line = mark.line.take().filter(|marked| Some(marked) != line.as_ref()))
+            }
+            // The note is somebody else's by now.
+            Ended::SignedOutElsewhere | Ended::UserChanged => {}
+        }
+        self.ending.raise();
+        self.tell(Event::Ended(reason));
+        (self.report)(News::Ended(reason));
+    }
+
+    /// Signs out: here at once, then in the other tabs, then the refresh token is revoked, then the provider is left for.
+    fn sign_out(self: &Rc<Self>, at_provider: bool) -> impl Future<Output = Result<Option<Leaving>, Error>> + use<> {
+        let line = self
+            .tokens
+            .borrow_mut()
+            .as_mut()
+            .map(|tokens| (tokens.line.name.clone(), tokens.line.shared, tokens.line.refresh_token.take(), tokens.id_token.take()));
+        let just_now = |mark: &mark::Mark| mark.signed_out.is_some_and(|at| self.ports.clock.now().distance(at) < LEAVE_ONCE);
+        let done_elsewhere = line.is_none() && just_now(&self.mark());
+        self.end(Ended::SignedOut);
+        let keep = self.clone();
+        async move {
+            let mut id_token = None;
+            let mut told = false;
+            if let Some((name, shared, refresh_token, hint)) = line {
+                id_token = hint;
+                let first = !shared || journal::sign_out(&keep.ports, &keep.name, &name).await.unwrap_or(true);
+                keep.announce_sign_out(&name);
+                if !first {
+                    return Ok(None);
+                }
+                if let Some(refresh_token) = refresh_token {
+                    let outcome = within(&*keep.ports.clock, REVOCATION_PATIENCE, keep.revoke(&refresh_token)).await;
+                    let outcome = outcome.unwrap_or(Err(Interrupted::TimedOut { from: Source::Revocation }.into()));
+                    told = outcome == Ok(true);
+                    match outcome {
+                        Ok(false) => {}
+                        Ok(true) => keep.tell(Event::Revoked(Ok(()))),
+                        Err(error) => keep.tell(Event::Revoked(Err(error))),
+                    }
+                }
+            }
+            if !at_provider || done_elsewhere { Ok(None) } else { keep.leaving(id_token, told).await.map(Some) }
+        }
+    }
+
+    /// Makes a refresh token worthless. False when the provider has no endpoint for that.
+    async fn revoke(self: &Rc<Self>, refresh_token: &Secret<String>) -> Result<bool, Error> {
         let metadata = self.metadata().await?;
+        let Some(request) = logout::revocation(&metadata, &self.settings.registration.client_id, refresh_token) else { return Ok(false) };
+        let response = self.ask(Source::Revocation, &request).await?;
+        if response.is_success() { Ok(true) } else { Err(response.refused(Source::Revocation)) }
+    }
+
+    /// How to leave for the provider, to sign out there.
+    async fn leaving(self: &Rc<Self>, id_token: Option<Secret<String>>, reached: bool) -> Result<Leaving, Error> {
+        let metadata = self.metadata().await?;
+        let state = self.random_name()?;
         let end_session = EndSession {
             client_id: &self.settings.registration.client_id,
-            post_logout_redirect_uri: Some(&self.settings.post_logout_redirect_uri),
+            post_logout_redirect_uri: &self.settings.post_logout_redirect_uri,
+            state: &state,
         };
-        Ok(end_session.url(&metadata).ok_or(Misconfigured::EndSessionUnavailable)?)
+        let url = end_session.url(&metadata).ok_or(Misconfigured::EndSessionUnavailable)?;
+        let endpoint = metadata.end_session_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()).unwrap_or_default();
+        // Nobody is sent to a page that does not load.
+        if !reached {
+            self.ports.http.reach(&endpoint, REACH).await.map_err(|failure| failure.of(Source::EndSession))?;
+        }
+        self.note(|mark| mark.sign_out_state = Some(StateDigest::of(&state).as_str().to_owned()));
+        Ok(match id_token.filter(|_| self.settings.id_token_hint) {
+            None => Leaving::To(url),
+            Some(hint) => {
+                let fields = end_session.fields().map(|(name, value)| (name, Secret::copied(value)));
+                Leaving::With { url: endpoint, fields: fields.into_iter().chain([("id_token_hint", hint)]).collect() }
+            }
+        })
     }
 
-    fn with_token<T>(&self, use_it: impl FnOnce(&Secret<String>) -> T) -> Result<T, Error> {
-        let tokens = self.tokens.borrow();
-        let now = self.ports.clock.now();
-        match tokens.as_ref().filter(|tokens| tokens.expires.is_none_or(|expires| now < expires)) {
-            Some(tokens) => Ok(use_it(&tokens.access_token)),
-            None => Err(Interrupted::SignInNeeded.into()),
+    /// Whether an address is where a sign-out that began here comes back to. It is so once.
+    fn returned(&self, address: &str) -> bool {
+        let Some(state) = logout::returned_state(address, &self.settings.post_logout_redirect_uri) else { return false };
+        let returned = self.mark().sign_out_state.as_deref() == Some(state.as_str());
+        if returned {
+            self.note(|mark| mark.sign_out_state = None);
         }
+        returned
+    }
+
+    /// Whether the user signed out a moment ago: then nobody is signed in again without asking for it.
+    fn signed_out_just_now(&self) -> bool {
+        self.mark().signed_out.is_some_and(|at| self.ports.clock.now().distance(at) < SIGN_OUT_GRACE)
+    }
+
+    /// Ends the session that the provider names, in whatever tab it is.
+    async fn front_channel_logout(self: Rc<Self>, said: FrontChannelLogout) -> bool {
+        let here = {
+            let required = self.settings.front_channel_logout_session_required;
+            let claims = self.session_now().and_then(|session| session.claims);
+            claims.is_some_and(|claims| said.means(&claims, required))
+        };
+        if here {
+            let line = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
+            self.end(Ended::SignedOutAtProvider);
+            if let Some((name, true)) = line {
+                let _ = journal::sign_out(&self.ports, &self.name, &name).await;
+                self.announce_sign_out(&name);
+            }
+            return true;
+        }
+        self.tell_logout(said).await
     }
 
     /// Has the signature of a token checked, with keys that are read again if none of them fits.
@@ -252,7 +592,7 @@ impl Keep {
         let response = self.ask_patiently(Source::Keys, &Jwks::request(jwks_uri, cache)).await?;
         let keys = Rc::new(Jwks::read(&response)?);
         self.keys.store(&keys, self.ports.clock.now());
-        (self.report)(Event::KeysRead);
+        self.tell(Event::KeysRead);
         Ok(keys)
     }
 
@@ -279,7 +619,7 @@ impl Keep {
         let (issuer, discovery) = (&self.settings.issuer, self.settings.discovery);
         let response = self.ask_patiently(Source::Metadata, &Metadata::request(issuer, discovery)).await?;
         let metadata = Metadata::read(issuer, discovery, &response)?;
-        (self.report)(Event::MetadataRead);
+        self.tell(Event::MetadataRead);
         Ok(Rc::new(metadata))
     }
 

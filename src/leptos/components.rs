@@ -56,9 +56,9 @@ pub fn SignInCallback(
         let finishing = client.finish_sign_in();
         spawn_local(async move {
             let place = match finishing.await {
-                Ok(Finished::SignedIn { return_to, .. }) => return_to,
+                Ok(Finished::SignedIn { return_to, .. } | Finished::SignInNeeded { return_to }) => return_to,
                 // Nobody comes here on purpose: an old address, or a response that was handled before.
-                Ok(Finished::Nothing) | Err(Error::Misbehaved(Misbehaved::AlreadyUsed)) => "/".to_owned(),
+                Ok(Finished::Nothing | Finished::Restored { .. }) | Err(Error::Misbehaved(Misbehaved::AlreadyUsed)) => "/".to_owned(),
                 Err(_) => return,
             };
             navigate(&place, NavigateOptions { replace: true, ..NavigateOptions::default() });

@@ -6,21 +6,24 @@ mod redirect;
 
 use std::{
     cell::{Cell, RefCell},
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
 use listeners::Listeners;
 pub use listeners::Subscription;
-use ports::Navigation;
+use ports::{FramedBy, Navigation, Wake};
 
 use crate::{
     keep::{
-        self, Config, Event, Handle, Keep, Session,
+        self, Config, Event, Handle, Keep, Leaving, News, Session,
         flight::Flight,
-        ports::{Clock, Ports},
+        ports::{Clock, Ports, Tasks},
     },
-    protocol::{Claims, Error, HttpUrl, Interrupted, Misbehaved, Misconfigured, Request, Response, SignIn, UnixTime, UrlFault},
+    protocol::{
+        Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, SignIn,
+        UnixTime, UrlFault,
+    },
 };
 
 /// The time in which a navigation that was asked for counts as under way.
@@ -43,7 +46,7 @@ pub enum State {
 /// How far a sign-out reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignOut {
-    /// Only this app: the user stays signed in at the provider.
+    /// Only this app, in all tabs: the user stays signed in at the provider.
     Local,
     /// The provider too: the browser leaves for it, and comes back.
     #[default]
@@ -53,13 +56,23 @@ pub enum SignOut {
 /// What came of looking at the address.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finished {
-    /// There was no response in the address, or it was none of ours.
+    /// There was no response in the address, or it was none of ours, and nobody is signed in.
     Nothing,
+    /// There was no response in the address, but somebody was signed in before the page was loaded, and still is.
+    Restored {
+        /// Who.
+        session: Session,
+    },
     /// Somebody signed in.
     SignedIn {
         /// Who.
         session: Session,
         /// Where in the app the user wanted to be: path, query and hash.
+        return_to: String,
+    },
+    /// The provider was asked without showing anything to the user (`prompt=none`), and says that it must.
+    SignInNeeded {
+        /// Where in the app the user was: path, query and hash.
         return_to: String,
     },
 }
@@ -70,6 +83,7 @@ pub struct Client(Rc<Inner>);
 
 struct Inner {
     keep: Handle,
+    tasks: Rc<dyn Tasks>,
     redirect_uri: HttpUrl,
     clock: Rc<dyn Clock>,
     navigation: Rc<dyn Navigation>,
@@ -78,7 +92,7 @@ struct Inner {
     events: Listeners<Event>,
     arriving: RefCell<Option<Flight<Result<Finished, Error>>>>,
     departing: RefCell<Option<Flight<Result<(), Error>>>>,
-    left: Rc<Cell<Option<UnixTime>>>,
+    left: Cell<Option<UnixTime>>,
     leavings: Listeners<bool>,
     // Where the user wanted to be when a sign-in failed, for the next one from the same page.
     wanted: RefCell<Option<String>>,
@@ -92,33 +106,37 @@ impl Client {
     pub fn open(config: &Config, ports: Ports, navigation: Rc<dyn Navigation>) -> Result<Client, Error> {
         let settings = config.check(&navigation.origin())?;
         let redirect_uri = settings.registration.redirect_uri.clone();
-        let events = Listeners::default();
         let clock = ports.clock.clone();
-        let report = {
-            let events = events.clone();
-            Rc::new(move |event: Event| events.tell(&event))
-        };
-        let left: Rc<Cell<Option<UnixTime>>> = Rc::default();
-        let leavings = Listeners::default();
-        let returned = (left.clone(), leavings.clone());
-        navigation.on_return(Rc::new(move || {
-            returned.0.set(None);
-            returned.1.tell(&false);
-        }));
-        Ok(Client(Rc::new(Inner {
-            keep: Handle::Here(Keep::new(settings, ports, report)),
-            redirect_uri,
-            clock,
-            navigation,
-            state: RefCell::default(),
-            states: Listeners::default(),
-            events,
-            arriving: RefCell::default(),
-            departing: RefCell::default(),
-            left,
-            leavings,
-            wanted: RefCell::default(),
-        })))
+        let inner = Rc::new_cyclic(|inner: &Weak<Inner>| {
+            let page = inner.clone();
+            let report = Rc::new(move |news: News| {
+                if let Some(page) = page.upgrade() {
+                    page.hear(news);
+                }
+            });
+            let page = inner.clone();
+            navigation.on_wake(Rc::new(move |wake| {
+                if let Some(page) = page.upgrade() {
+                    page.wake(wake);
+                }
+            }));
+            Inner {
+                tasks: ports.tasks.clone(),
+                keep: Handle::Here(Keep::new(settings, ports, report)),
+                redirect_uri,
+                clock,
+                navigation,
+                state: RefCell::default(),
+                states: Listeners::default(),
+                events: Listeners::default(),
+                arriving: RefCell::default(),
+                departing: RefCell::default(),
+                left: Cell::default(),
+                leavings: Listeners::default(),
+                wanted: RefCell::default(),
+            }
+        });
+        Ok(Client(inner))
     }
 
     /// Whether somebody is signed in.
@@ -164,7 +182,8 @@ impl Client {
         }
     }
 
-    /// Finishes a sign-in if the address carries its response, and says who is signed in.
+    /// Finishes a sign-in if the address carries its response, and says who is signed in. Without a response it looks whether
+    /// somebody was signed in before the page was loaded: in another tab, or at the provider.
     ///
     /// **When this returns, before anything is awaited, the response has left the address bar and the pending login is used up.**
     /// Called again it gives the same answer: one response is handled once.
@@ -179,8 +198,9 @@ impl Client {
             match known {
                 Some(flight) => flight.await,
                 None => {
+                    let session = inner.keep.restore().await;
                     inner.settle();
-                    Ok(Finished::Nothing)
+                    Ok(session.map_or(Finished::Nothing, |session| Finished::Restored { session }))
                 }
             }
         }
@@ -211,21 +231,35 @@ impl Client {
         self.0.keep.user_info()
     }
 
-    /// Signs out: here at once, then at the provider, by leaving for it.
+    /// Renews the access token now, by whatever way works. It is done by itself in time: this is for who knows that something
+    /// changed at the provider.
     ///
     /// # Errors
-    /// When the provider cannot be asked. The user is signed out here all the same.
+    /// When nobody is signed in, or no way led to a new token. The session goes on with the one that is there.
+    pub fn renew(&self) -> impl Future<Output = Result<Session, Error>> + use<> {
+        self.0.keep.renew()
+    }
+
+    /// Signs out. When this returns, before anything is awaited, the tokens are gone here. Then the other tabs are told, the refresh
+    /// token is revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)), and, as far as said, the browser leaves for the provider.
+    ///
+    /// # Errors
+    /// When the provider cannot be asked. The user is signed out here all the same, and nothing is tried again later.
     pub fn sign_out(&self, reach: SignOut) -> impl Future<Output = Result<(), Error>> + use<> {
-        self.0.keep.end();
+        let work = self.0.keep.sign_out(reach == SignOut::Provider);
         self.0.forget();
         let inner = self.0.clone();
         async move {
-            if reach == SignOut::Local {
-                return Ok(());
-            }
-            match inner.keep.end_session_url().await {
-                Ok(url) => {
-                    inner.navigation.go(&url);
+            match work.await {
+                Ok(leaving) => {
+                    match leaving {
+                        None => {}
+                        Some(Leaving::To(url)) => inner.navigation.go(&url),
+                        Some(Leaving::With { url, fields }) => {
+                            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
+                            inner.navigation.submit(&url, &fields);
+                        }
+                    }
                     Ok(())
                 }
                 Err(error) => {
@@ -234,6 +268,22 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Whether the user signed out in this browser within the last minute ([`keep::SIGN_OUT_GRACE`]): not the time to send anybody to
+    /// sign in who did not ask for it.
+    pub fn signed_out_just_now(&self) -> bool {
+        self.0.keep.signed_out_just_now()
+    }
+
+    /// Stands at the app's front-channel logout URI, which the provider loads in a frame
+    /// ([OpenID Connect Front-Channel Logout §2](https://openid.net/specs/openid-connect-frontchannel-1_0.html#RPLogout)): ends the
+    /// session that `iss` and `sid` in the address name, in whatever tab of this browser it is.
+    ///
+    /// False when no tab had such a session, or none could be reached: a browser that gives a framed page a storage of its own keeps it
+    /// from the app's tabs too.
+    pub fn front_channel_logout(&self) -> impl Future<Output = bool> + use<> {
+        self.0.keep.front_channel_logout(FrontChannelLogout::read(&self.0.navigation.address()))
     }
 
     /// Where a URL of the app lies: path, query and hash. What is elsewhere becomes the root.
@@ -249,6 +299,38 @@ impl Client {
 }
 
 impl Inner {
+    fn hear(self: &Rc<Self>, news: News) {
+        match news {
+            News::Ended(_) => self.forget(),
+            News::Event(event) => self.events.tell(&event),
+            News::Redirect => {
+                let inner = self.clone();
+                self.tasks.spawn(Box::pin(async move {
+                    let silent = SignIn::default().prompt([Prompt::None]);
+                    if let Err(error) = inner.clone().leave(silent).await {
+                        inner.keep.redirect_failed(error);
+                    }
+                }));
+            }
+            News::Session(session) => {
+                let new = !matches!(*self.state.borrow(), State::SignedIn(_));
+                self.set(State::SignedIn(session));
+                if new {
+                    self.events.tell(&Event::SignedIn);
+                }
+            }
+            News::Settled => self.settle(),
+        }
+    }
+
+    fn wake(&self, wake: Wake) {
+        if wake == Wake::Returned {
+            self.left.set(None);
+            self.leavings.tell(&false);
+        }
+        self.keep.wake(wake == Wake::Returned);
+    }
+
     async fn depart(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
         let now = self.clock.now();
         if self.left.get().is_some_and(|left| now.since(left) < LEAVING && left <= now) {
@@ -267,7 +349,7 @@ impl Inner {
     }
 
     async fn leave(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
-        if self.navigation.is_framed_by_another_origin() {
+        if self.navigation.framed_by() == FramedBy::AnotherOrigin {
             return Err(Misconfigured::Framed.into());
         }
         let here = self.navigation.address();
@@ -283,10 +365,29 @@ impl Inner {
 
     /// Looks at the address, once. Awaits nothing.
     fn arrive(self: &Rc<Self>) {
-        let Some(callback) = redirect::receive(&*self.navigation, &self.redirect_uri) else { return };
-        let taken = self.keep.finish(&callback);
-        if matches!(taken, keep::Taken::NotOurs) {
+        let address = self.navigation.address();
+        if self.keep.returned(&address) {
+            self.navigation.replace(&redirect::without_state(&address));
+            self.events.tell(&Event::SignedOutAtProvider);
             return;
+        }
+        let Some(callback) = Callback::read(&address, self.redirect_uri.as_str()) else { return };
+        let taken = match self.navigation.framed_by() {
+            // Nobody signs in inside somebody else's page.
+            FramedBy::AnotherOrigin => keep::Taken::Refused { error: Misconfigured::Framed.into(), return_to: None },
+            FramedBy::Nobody | FramedBy::ThisOrigin => self.keep.finish(&callback),
+        };
+        match taken {
+            keep::Taken::NotOurs => return,
+            // Perhaps the page around this one asked for it, in this very frame.
+            keep::Taken::Refused { error: Error::Misbehaved(Misbehaved::StateUnknown), .. }
+                if self.navigation.framed_by() == FramedBy::ThisOrigin =>
+            {
+                self.navigation.tell_parent(&address);
+                *self.arriving.borrow_mut() = Some(Flight::new(std::future::pending()));
+                return;
+            }
+            _ => {}
         }
         redirect::scrub(&*self.navigation);
         self.events.tell(&Event::CallbackReceived);
@@ -310,6 +411,11 @@ impl Inner {
                 self.set(State::SignedIn(session.clone()));
                 self.events.tell(&Event::SignedIn);
                 Ok(Finished::SignedIn { session, return_to: return_to.unwrap_or_default() })
+            }
+            // Nobody was asked anything, and nothing failed.
+            Err(error) if error.asks_user() => {
+                self.settle();
+                Ok(Finished::SignInNeeded { return_to: return_to.unwrap_or_default() })
             }
             Err(error) => {
                 *self.wanted.borrow_mut() = return_to;

@@ -19,9 +19,38 @@ pub trait Navigation {
     /// What a URL means on this page, as the browser reads it.
     fn resolve(&self, url: &str) -> Option<String>;
 
-    /// Whether a page of another origin frames this one.
-    fn is_framed_by_another_origin(&self) -> bool;
+    /// Leaves for another page by sending a form to it: what must not stand in a URL.
+    fn submit(&self, url: &str, form: &[(&str, &str)]);
 
-    /// Calls back, as long as this lives, when the page was left and comes back as it was (from the back/forward cache).
-    fn on_return(&self, callback: Rc<dyn Fn()>);
+    /// Who frames this page.
+    fn framed_by(&self) -> FramedBy;
+
+    /// Sends a text to the page that frames this one, if it is of this very origin.
+    fn tell_parent(&self, text: &str);
+
+    /// Calls back, as long as this lives, when there is reason to look at the clock again.
+    fn on_wake(&self, callback: Rc<dyn Fn(Wake)>);
+}
+
+/// Who frames a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FramedBy {
+    /// A page of another origin, somewhere above.
+    AnotherOrigin,
+    /// Nobody: it is a window or a tab.
+    #[default]
+    Nobody,
+    /// Only pages of its own origin.
+    ThisOrigin,
+}
+
+/// Why there is reason to look at the clock again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The network is back.
+    Online,
+    /// The page was left, and comes back as it was: from the back/forward cache.
+    Returned,
+    /// The page is to be seen again.
+    Visible,
 }

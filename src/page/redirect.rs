@@ -1,11 +1,22 @@
 //! The address bar: what comes back in it, and where in the app a user is sent.
 
 use super::ports::Navigation;
-use crate::protocol::{Callback, HttpUrl};
+use crate::protocol::{Callback, HttpUrl, form};
 
-/// Takes a response out of the address bar, if there is one.
-pub(crate) fn receive(navigation: &dyn Navigation, redirect_uri: &HttpUrl) -> Option<Callback> {
-    Callback::read(&navigation.address(), redirect_uri.as_str())
+/// An address without its `state`.
+pub(crate) fn without_state(address: &str) -> String {
+    let (before, hash) = address.split_once('#').map_or((address, None), |(before, hash)| (before, Some(hash)));
+    let (base, query) = before.split_once('?').unwrap_or((before, ""));
+    let mut clean = base.to_owned();
+    for (index, pair) in form::pairs(query).filter(|pair| !pair.is("state")).enumerate() {
+        clean.push(if index == 0 { '?' } else { '&' });
+        clean.push_str(pair.raw);
+    }
+    if let Some(hash) = hash {
+        clean.push('#');
+        clean.push_str(hash);
+    }
+    clean
 }
 
 /// Whether an address is the redirect URI, with or without a response.

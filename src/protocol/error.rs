@@ -52,6 +52,13 @@ impl Error {
         }
     }
 
+    /// Whether the provider says that it must show a page to the user: the answers to `prompt=none`
+    /// ([OpenID Connect Core §3.1.2.6](https://openid.net/specs/openid-connect-core-1_0.html#AuthError)).
+    pub fn asks_user(&self) -> bool {
+        let codes = ["account_selection_required", "consent_required", "interaction_required", "login_required"];
+        matches!(self, Error::Provider(error) if codes.contains(&error.error()))
+    }
+
     /// Who must act.
     pub fn kind(&self) -> Kind {
         match self {
@@ -125,6 +132,8 @@ macro_rules! errors {
 errors! {
     /// Network, time, storage or user got in the way.
     Interrupted {
+        Busy = "busy": "another tab is renewing the session at this moment",
+        FrameTimedOut = "frame_timed_out": "the provider did not answer in a hidden frame: it may forbid being framed, or want to show a page",
         Offline { from: Source } = "offline": "the browser is offline",
         SignInNeeded = "sign_in_needed": "nobody is signed in: call `sign_in` first",
         StorageBlocked = "storage_blocked": "the browser blocks storage for this site, so a sign-in could not be finished after the redirect",
@@ -174,6 +183,7 @@ errors! {
         TokenTypeUnknown = "token_type_unknown": "the access token is of a type that this client did not ask for",
         UnexpectedStatus { from: Source, status: u16 } = "unexpected_status": "a server answered with a status that it must not",
         UnexpectedToken = "unexpected_token": "the response carries a token, which was not asked for and is not used",
+        UserChanged = "user_changed": "the answer is about another user than the one who is signed in",
         UserInfoFormat = "user_info_format": "the user info is signed although it should not be, or is not although it should",
         UserInfoSubjectMismatch = "user_info_subject_mismatch": "the user info is about another user",
     }
@@ -191,6 +201,7 @@ errors! {
         ConfigMalformed { why: Unreadable } = "config_malformed": "the configuration must be one JSON object",
         DestinationNotAllowed = "destination_not_allowed": "this URL is under none of the entries of `api`, so it gets no token: add its scheme, host, port and path prefix there",
         EndSessionUnavailable = "end_session_unavailable": "the provider has no end-session endpoint: the user is signed out of this app only",
+        FrameBlocked = "frame_blocked": "this page's Content-Security-Policy forbids a frame at the provider: add the provider's origin to `frame-src`",
         Framed = "framed": "the app is framed by another site, where a sign-in could be tricked out of a user: open it in a window of its own",
         InsecureContext = "insecure_context": "this page has no WebCrypto: serve it over https, or from localhost",
         IssuerMalformed = "issuer_malformed": "`issuer` must be an https URL (http only on this machine) without query or fragment, exactly as the provider writes it",
@@ -279,10 +290,16 @@ impl From<ProviderError> for Error {
 pub enum Source {
     /// An API that the app calls.
     Api,
+    /// The authorization endpoint.
+    Authorization,
+    /// The end-session endpoint.
+    EndSession,
     /// The provider's keys, at `jwks_uri`.
     Keys,
     /// The provider metadata.
     Metadata,
+    /// The revocation endpoint.
+    Revocation,
     /// The token endpoint.
     Token,
     /// The UserInfo endpoint.
@@ -293,8 +310,11 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Source::Api => "API",
+            Source::Authorization => "authorization endpoint",
+            Source::EndSession => "end-session endpoint",
             Source::Keys => "keys",
             Source::Metadata => "provider metadata",
+            Source::Revocation => "revocation endpoint",
             Source::Token => "token endpoint",
             Source::UserInfo => "user info",
         })

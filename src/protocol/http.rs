@@ -44,6 +44,8 @@ pub struct Request {
     pub deadline: Duration,
     /// How many bytes of the body are read before giving up.
     pub limit: usize,
+    /// Whether it may be sent a second time, with a new token, when the first one was refused.
+    pub replay: bool,
 }
 
 /// How the browser's HTTP cache may take part in a request.
@@ -73,6 +75,7 @@ impl Request {
             cache: Cache::Default,
             deadline: DEADLINE,
             limit: MAX_ANSWER,
+            replay: true,
         }
     }
 
@@ -120,10 +123,17 @@ impl Request {
         self
     }
 
-    /// Adds the access token: in the header and nowhere else ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
-    pub(crate) fn bearer(self, access_token: &Secret<String>) -> Request {
-        let value = ["Bearer ", access_token.expose()].concat();
-        self.header("authorization", value)
+    /// The same, but never sent a second time. If its token is refused, the answer that says so is the answer.
+    pub fn once(mut self) -> Request {
+        self.replay = false;
+        self
+    }
+
+    /// Puts the access token in: in the header and nowhere else ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
+    /// Another one that was there before goes.
+    pub(crate) fn authorize(&mut self, access_token: &Secret<String>) {
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+        self.headers.push(("authorization".to_owned(), Secret::new(["Bearer ", access_token.expose()].concat())));
     }
 }
 
@@ -201,6 +211,11 @@ impl Response {
         } else {
             Misbehaved::UnexpectedStatus { from, status }.into()
         }
+    }
+
+    /// When the server wants to be asked again, if it says so in seconds and lets this origin read that.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after").and_then(|value| value.trim().parse().ok()).map(Duration::from_secs)
     }
 
     /// Whether the server says that it cannot answer now.

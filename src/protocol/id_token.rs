@@ -39,6 +39,18 @@ pub struct Expected<'a> {
     pub leeway: Duration,
 }
 
+/// What an ID token must say that came with a renewal, or from another tab.
+#[derive(Debug)]
+pub(crate) struct Renewed<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) trusted_audiences: &'a [String],
+    /// Who is signed in, if somebody is.
+    pub(crate) subject: Option<&'a str>,
+    /// The nonce of the sign-in, if it is known.
+    pub(crate) nonce: Option<&'a Secret<String>>,
+}
+
 impl Signed {
     /// Checks every claim that is about this sign-in. Only here do claims become believable.
     ///
@@ -71,6 +83,21 @@ impl Signed {
         }
         // The nonce has done its work, and is a secret: an app that logs a session shall not log it.
         Ok(Claims(Arc::new(payload.without("nonce"))))
+    }
+
+    /// Checks an ID token that came with a renewal
+    /// ([OpenID Connect Core §12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)): the same issuer,
+    /// the same client, the same user, and no nonce but the one of the sign-in.
+    pub(crate) fn renewed(self, expected: &Renewed<'_>) -> Result<Claims, Misbehaved> {
+        issuer_and_audience(&self.payload, expected.issuer, expected.client_id, expected.trusted_audiences)?;
+        let subject = subject(&self.payload).ok_or(Misbehaved::SubjectInvalid)?;
+        if expected.subject.is_some_and(|expected| expected != subject) {
+            return Err(Misbehaved::UserChanged);
+        }
+        match (self.payload.text("nonce"), expected.nonce) {
+            (Some(nonce), Some(expected)) if nonce != expected.expose() => Err(Misbehaved::NonceMismatch),
+            _ => Ok(Claims(Arc::new(self.payload.without("nonce")))),
+        }
     }
 
     /// Checks a signed UserInfo response: only who says it and for whom

@@ -86,6 +86,8 @@ pub struct Metadata {
     pub userinfo_endpoint: Option<HttpUrl>,
     /// Where the user goes to sign out (OpenID Connect RP-Initiated Logout).
     pub end_session_endpoint: Option<HttpUrl>,
+    /// Where a token is revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
+    pub revocation_endpoint: Option<HttpUrl>,
     /// How ID tokens may be signed: what the provider offers and we accept.
     pub id_token_algorithms: Vec<Algorithm>,
     /// Whether every response says its issuer ([RFC 9207 §3](https://www.rfc-editor.org/rfc/rfc9207#section-3)).
@@ -135,7 +137,6 @@ impl Metadata {
         }
         // Not used yet, but a document that is careless with one endpoint is not to be trusted with another.
         let pushed = endpoint("pushed_authorization_request_endpoint")?;
-        endpoint("revocation_endpoint")?;
 
         let methods = document.strings("code_challenge_methods_supported").map_err(unreadable)?;
         if methods.is_some_and(|methods| !methods.contains(&"S256")) {
@@ -162,6 +163,7 @@ impl Metadata {
             },
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             end_session_endpoint: endpoint("end_session_endpoint")?,
+            revocation_endpoint: endpoint("revocation_endpoint")?,
             id_token_algorithms,
             iss_in_responses: document.bool("authorization_response_iss_parameter_supported").map_err(unreadable)? == Some(true),
         })

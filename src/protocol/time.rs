@@ -59,6 +59,26 @@ impl Add<Lifetime> for UnixTime {
     }
 }
 
+/// A reading of the two clocks of a device: the one on the wall, which may be set, and the steady one, which may stand still
+/// while the device sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// What the wall clock shows.
+    pub wall: UnixTime,
+    /// How long the steady clock has been running.
+    pub steady: Duration,
+}
+
+impl Moment {
+    /// How much time has passed since an earlier moment, as far as either clock saw it.
+    ///
+    /// A wall clock that was set forward makes this too long, and a token is renewed once too early. One that was set back, and a
+    /// device that slept, make it no shorter than it was.
+    pub fn since(self, earlier: Moment) -> Duration {
+        self.steady.saturating_sub(earlier.steady).max(self.wall.since(earlier.wall))
+    }
+}
+
 /// How long a token lives, as its issuer said: `expires_in` (RFC 6749 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lifetime(Duration);
@@ -134,6 +154,16 @@ mod tests {
         assert_eq!(UnixTime::default().since(end), Duration::ZERO);
         assert_eq!(UnixTime::default().distance(end), end.distance(UnixTime::default()));
         assert_eq!(UnixTime::from_secs(7).distance(UnixTime::from_secs(10)), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn neither_sleep_nor_a_clock_that_is_set_back_makes_time_shorter() {
+        let moment = |wall, steady| Moment { wall: UnixTime::from_secs(wall), steady: Duration::from_secs(steady) };
+        let start = moment(1000, 50);
+        assert_eq!(moment(1010, 60).since(start), Duration::from_secs(10));
+        assert_eq!(moment(9000, 51).since(start), Duration::from_secs(8000), "the device slept");
+        assert_eq!(moment(10, 60).since(start), Duration::from_secs(10), "the clock was set back");
+        assert_eq!(start.since(moment(1010, 60)), Duration::ZERO);
     }
 
     #[test]

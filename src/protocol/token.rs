@@ -1,6 +1,8 @@
 //! The token endpoint: a request per grant, and what makes the answer acceptable
 //! ([RFC 6749 §4.1.3 and §5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
 
+use std::time::Duration;
+
 use super::{
     authorize::{PendingLogin, Scope, words},
     callback::AuthorizationCode,
@@ -12,6 +14,33 @@ use super::{
     secret::Secret,
     time::{Lifetime, UnixTime},
 };
+
+/// What an access token is asked for, beside what the user agreed to when signing in
+/// ([RFC 8707 §2.2](https://www.rfc-editor.org/rfc/rfc8707#section-2.2)).
+///
+/// ```
+/// use tokenkeep::protocol::Access;
+///
+/// let invoices = Access::to("https://billing.example/").scope("invoices:read");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    pub(crate) resources: Vec<String>,
+    pub(crate) scope: String,
+}
+
+impl Access {
+    /// `resource`: which API it is for.
+    pub fn to(resource: impl Into<String>) -> Access {
+        Access { resources: vec![resource.into()], scope: String::new() }
+    }
+
+    /// What it may do: words of what was granted when signing in, with one space between. All of it, until said otherwise.
+    pub fn scope(mut self, scope: impl Into<String>) -> Access {
+        self.scope = scope.into();
+        self
+    }
+}
 
 /// The request that redeems a code, and the only thing that may judge its answer.
 #[derive(Debug)]
@@ -57,10 +86,75 @@ impl CodeExchange {
     ///
     /// # Errors
     /// When the provider refuses, or answers something that is no token response.
-    pub fn finish(self, response: &Response, now: UnixTime) -> Result<(Granted, PendingLogin), Error> {
+    pub fn finish(self, response: &Response) -> Result<(Granted, PendingLogin), Error> {
         let secrets = [&self.code, &self.state, self.login.verifier.secret(), &self.login.nonce];
-        let granted = Granted::read(response, &self.login.scope, &secrets, now)?;
+        let granted = Granted::read(response, &self.login.scope, &secrets)?;
         Ok((granted, self.login))
+    }
+}
+
+/// Presents a refresh token ([RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
+///
+/// The provider may rotate it, and then the one that was presented must never be seen again
+/// ([RFC 9700 §4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). So what matters of an answer is what it says about that.
+#[derive(Debug)]
+pub struct Refresh<'a> {
+    /// Sent once.
+    pub request: Request,
+    refresh_token: &'a Secret<String>,
+    asked: Scope,
+}
+
+/// What became of a refresh token that was presented.
+#[derive(Debug)]
+pub enum Presented {
+    /// It was taken, and this is what there is for it.
+    Granted(Granted),
+    /// Nobody took it: it is as good as before. The provider may say when to come again.
+    Refused {
+        /// Why.
+        error: Error,
+        /// `Retry-After` ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)), in its form of seconds.
+        retry_after: Option<Duration>,
+    },
+    /// It is worth nothing, now and forever: a well-formed `invalid_grant`.
+    Rejected(Error),
+    /// It may have been taken or not. It must not be presented again.
+    Unknown(Error),
+}
+
+impl<'a> Refresh<'a> {
+    /// Makes the request. `granted` is what was granted last: what an answer without a scope means.
+    pub fn new(metadata: &Metadata, client_id: &str, refresh_token: &'a Secret<String>, access: &Access, granted: &Scope) -> Refresh<'a> {
+        let mut body = String::new();
+        form::append(&mut body, "grant_type", "refresh_token");
+        form::append(&mut body, "refresh_token", refresh_token.expose());
+        form::append(&mut body, "client_id", client_id);
+        if !access.scope.is_empty() {
+            form::append(&mut body, "scope", &access.scope);
+        }
+        for resource in &access.resources {
+            form::append(&mut body, "resource", resource);
+        }
+        let asked = Scope::parse(&access.scope).ok().filter(|_| !access.scope.is_empty()).unwrap_or(granted.clone());
+        Refresh { request: Request::form(metadata.token_endpoint.as_str(), body), refresh_token, asked }
+    }
+
+    /// Judges the answer.
+    pub fn finish(&self, response: &Response) -> Presented {
+        let error = match Granted::read(response, &self.asked, &[self.refresh_token]) {
+            Ok(granted) => return Presented::Granted(granted),
+            Err(error) => error,
+        };
+        match (response.status, &error) {
+            (400, Error::Provider(provider)) if provider.error() == "invalid_grant" => Presented::Rejected(error),
+            // A page, not an answer of a token endpoint: a portal that wants to be logged in to.
+            (200, _) if response.media_type() == "text/html" => Presented::Refused { error, retry_after: None },
+            (200, Error::Provider(_)) => Presented::Refused { error, retry_after: None },
+            // A gateway speaks for a server that may have done it all the same.
+            (200 | 502 | 504, _) => Presented::Unknown(error),
+            _ => Presented::Refused { error, retry_after: response.retry_after() },
+        }
     }
 }
 
@@ -69,8 +163,8 @@ impl CodeExchange {
 pub struct Granted {
     /// The access token. Opaque: never parsed ([RFC 9068 §6](https://www.rfc-editor.org/rfc/rfc9068#section-6)).
     pub access_token: Secret<String>,
-    /// Until when the access token lives, if the provider said so.
-    pub expires: Option<UnixTime>,
+    /// How long the access token lives, if the provider said so.
+    pub lifetime: Option<Lifetime>,
     /// The ID token, not verified yet.
     pub id_token: Option<Secret<String>>,
     /// The refresh token.
@@ -81,7 +175,7 @@ pub struct Granted {
 
 impl Granted {
     /// Reads a token response.
-    pub(crate) fn read(response: &Response, asked: &Scope, secrets: &[&Secret<String>], now: UnixTime) -> Result<Granted, Error> {
+    pub(crate) fn read(response: &Response, asked: &Scope, secrets: &[&Secret<String>]) -> Result<Granted, Error> {
         let body = response.json_object();
         if let Ok(body) = &body
             && let Some(error) = body.get("error")
@@ -107,10 +201,10 @@ impl Granted {
         if !body.required_string("token_type").map_err(unreadable)?.eq_ignore_ascii_case("Bearer") {
             return Err(Misbehaved::TokenTypeUnknown.into());
         }
-        Granted::from_json(&body, asked, now).map_err(unreadable)
+        Granted::from_json(&body, asked).map_err(unreadable)
     }
 
-    fn from_json(body: &Json, asked: &Scope, now: UnixTime) -> Result<Granted, Unreadable> {
+    fn from_json(body: &Json, asked: &Scope) -> Result<Granted, Unreadable> {
         let secret = |name: &'static str| match body.string(name)? {
             None => Ok(None),
             // What goes into a header field must be fit for one.
@@ -118,15 +212,15 @@ impl Granted {
             Some(_) => Err(Unreadable::Member(name)),
         };
         let access_token = secret("access_token")?.ok_or(Unreadable::Member("access_token"))?;
-        let expires = match body.get("expires_in") {
+        let lifetime = match body.get("expires_in") {
             None => None,
-            Some(value) => Some(now + Lifetime::from_secs(seconds(value).ok_or(Unreadable::Member("expires_in"))?)),
+            Some(value) => Some(Lifetime::from_secs(seconds(value).ok_or(Unreadable::Member("expires_in"))?)),
         };
         let scope = match body.string("scope")? {
             None => asked.clone(),
             Some(text) => Scope::parse(&words(text.split_ascii_whitespace())).map_err(|_| Unreadable::Member("scope"))?,
         };
-        Ok(Granted { access_token, expires, id_token: secret("id_token")?, refresh_token: secret("refresh_token")?, scope })
+        Ok(Granted { access_token, lifetime, id_token: secret("id_token")?, refresh_token: secret("refresh_token")?, scope })
     }
 }
 

@@ -7,7 +7,6 @@ use super::{
     id_token::Claims,
     jose::{Algorithm, Signed, Unverified},
     json::Json,
-    secret::Secret,
     url::HttpUrl,
 };
 
@@ -22,12 +21,12 @@ pub enum UserInfoFormat {
 }
 
 /// The request for the claims.
-pub(crate) fn request(endpoint: &HttpUrl, format: UserInfoFormat, access_token: &Secret<String>) -> Request {
+pub(crate) fn request(endpoint: &HttpUrl, format: UserInfoFormat) -> Request {
     let accept = match format {
         UserInfoFormat::Json => "application/json",
         UserInfoFormat::Signed => "application/jwt",
     };
-    Request::to_provider("GET", endpoint.as_str()).header("accept", accept).cache(Cache::NoStore).bearer(access_token)
+    Request::to_provider("GET", endpoint.as_str()).header("accept", accept).cache(Cache::NoStore)
 }
 
 /// An answer that was not compared with the user yet.

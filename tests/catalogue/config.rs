@@ -303,7 +303,7 @@ fn a_user_is_never_sent_back_to_the_callback() {
 fn nobody_signs_in_inside_a_frame_of_another_site() {
     let world = World::new();
     let tab = world.tab();
-    tab.bar.framed.set(true);
+    tab.bar.framed.set(tokenkeep::page::ports::FramedBy::AnotherOrigin);
     assert_eq!(stays(&tab, SignIn::default()), Misconfigured::Framed.into());
     assert!(world.requests().is_empty());
 }

@@ -4,27 +4,28 @@
 //! `sign_with` change the ID token, `callback` changes the response in the address.
 
 mod crypto;
+mod device;
 mod provider;
 mod refusal;
+mod tabs;
 
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    future::Future,
-    pin::pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 pub use crypto::{Key, b64, verify};
+pub use device::{Device, Process, Sleep, TabClock, TabTasks, Time, run, yield_once};
 pub use provider::{Endpoint, Parameters, Provider, json_response};
 pub use refusal::{refusal, refusal_as};
+pub use tabs::{BrowserFrames, BrowserLocks, Channels, Database, TabChannel, TabFrames, TabLocks};
 use tokenkeep::{
     Client, Config, Error, Event, Finished, Session, SignIn, State, Subscription,
-    keep::ports::{Answer, Clock, Crypto, Http, HttpFailure, NoCrypto, Ports, Store, StoreFailure},
-    page::ports::Navigation,
-    protocol::{Cache, Request, Response, SignatureCheck, UnixTime},
+    keep::ports::{Answer, Crypto, FrameEvent, Http, HttpFailure, NoCrypto, Ports, Store, StoreFailure, Strongbox},
+    page::ports::{FramedBy, Navigation, Wake},
+    protocol::{Cache, Request, Response, Secret, SignatureCheck},
 };
 
 pub const ORIGIN: &str = "https://app.example";
@@ -41,9 +42,15 @@ pub struct World(Rc<Outside>);
 pub struct Outside {
     pub provider: Provider,
     pub time: Rc<Time>,
+    pub device: Rc<Device>,
     pub network: Rc<Network>,
     pub disk: Rc<Disk>,
     pub chance: Rc<Chance>,
+    pub channels: Rc<Channels>,
+    pub no_channels: Rc<Cell<bool>>,
+    pub locks: Rc<BrowserLocks>,
+    pub journal: Rc<Database>,
+    pub frames: Rc<BrowserFrames>,
 }
 
 impl std::ops::Deref for World {
@@ -66,8 +73,8 @@ impl World {
 
     /// A world whose randomness and interleavings come from a seed.
     pub fn seeded(seed: u64) -> World {
-        let time = Rc::new(Time { now: Cell::new(START * 1000), ahead: Cell::default(), slept: RefCell::default() });
-        let chance = Rc::new(Chance { state: Cell::new(seed), broken: Cell::default(), absent: Cell::default() });
+        let time = Time::starting_at(START * 1000);
+        let chance = Rc::new(Chance { state: Cell::new(seed), ..Chance::default() });
         let provider = Provider::new(time.clone());
         let network = Rc::new(Network {
             provider: provider.clone(),
@@ -75,8 +82,25 @@ impl World {
             answers: RefCell::default(),
             latency: Cell::default(),
             chance: chance.clone(),
+            time: time.clone(),
+            reached: RefCell::default(),
+            weather: RefCell::default(),
         });
-        World(Rc::new(Outside { provider, time, network, disk: Rc::default(), chance }))
+        let frames = Rc::new(BrowserFrames::default());
+        *frames.time.borrow_mut() = Some(time.clone());
+        World(Rc::new(Outside {
+            provider,
+            device: Device::new(time.clone(), chance.clone()),
+            time,
+            network,
+            disk: Rc::default(),
+            chance,
+            channels: Rc::default(),
+            no_channels: Rc::default(),
+            locks: Rc::default(),
+            journal: Rc::default(),
+            frames,
+        }))
     }
 
     /// The configuration that tests begin with.
@@ -98,19 +122,73 @@ impl World {
     pub fn tab_at(&self, config: &Config, address: &str) -> Result<Tab, Error> {
         let bar = Rc::new(Bar { address: RefCell::new(address.to_owned()), ..Bar::default() });
         let events: Rc<RefCell<Vec<Event>>> = Rc::default();
-        let client = Client::open(config, self.ports(), bar.clone())?;
+        let process = self.device.process();
+        let client = Client::open(config, self.ports_of(&process), bar.clone())?;
         let sink = events.clone();
         let listening = Rc::new(client.on_event(move |event| sink.borrow_mut().push(event.clone())));
-        Ok(Tab { world: self.clone(), config: config.clone(), client, bar, events, _listening: listening })
+        let life = Rc::new(TabLife(process.clone()));
+        Ok(Tab { world: self.clone(), config: config.clone(), client, bar, events, process, _listening: listening, _life: life })
     }
 
     pub fn ports(&self) -> Ports {
-        Ports { clock: self.time.clone(), crypto: self.chance.clone(), http: self.network.clone(), store: self.disk.clone() }
+        self.ports_of(&self.device.process())
     }
 
-    /// Time passes, for the device and for the provider.
+    /// The ports of one tab.
+    pub fn ports_of(&self, process: &Rc<Process>) -> Ports {
+        let device = Rc::downgrade(&self.device);
+        Ports {
+            channel: Rc::new(TabChannel {
+                channels: self.channels.clone(),
+                device: device.clone(),
+                process: process.clone(),
+                absent: self.no_channels.clone(),
+            }),
+            clock: Rc::new(TabClock { time: self.time.clone(), process: process.clone() }),
+            crypto: self.chance.clone(),
+            frames: Rc::new(TabFrames(self.frames.clone())),
+            http: self.network.clone(),
+            journal: self.journal.clone(),
+            locks: Rc::new(TabLocks { locks: self.locks.clone(), time: self.time.clone() }),
+            store: self.disk.clone(),
+            tasks: Rc::new(TabTasks { device, process: process.clone() }),
+        }
+    }
+
+    /// Time passes, for the device and for the provider, and whatever is due meanwhile is done in its time.
     pub fn later(&self, span: Duration) {
-        self.time.now.set(self.time.now.get() + u64::try_from(span.as_millis()).unwrap());
+        let end = self.time.now.get() + u64::try_from(span.as_millis()).unwrap();
+        self.device.settle();
+        while let Some(millis) = self.time.next_timer().filter(|millis| self.time.now.get() + millis <= end) {
+            self.time.pass(millis);
+            self.time.ring();
+            self.device.settle();
+        }
+        self.time.pass(end.saturating_sub(self.time.now.get()));
+    }
+
+    /// The device sleeps: time passes, but no timer of it does.
+    pub fn sleep(&self, span: Duration) {
+        self.time.sleep_device(span);
+    }
+
+    /// Everything goes on until it waits for time to pass.
+    pub fn settle(&self) {
+        self.device.settle();
+    }
+
+    /// The provider is same-site: in a hidden frame it sees its session, and answers at once.
+    pub fn frames_work(&self) {
+        let provider = self.provider.clone();
+        self.frame(move |url| {
+            let text = Some(provider.authorize_silently(url));
+            vec![FrameEvent::Message { origin: ORIGIN.to_owned(), from_frame: true, text }]
+        });
+    }
+
+    /// What happens in a hidden frame that is opened at a URL.
+    pub fn frame(&self, scene: impl FnMut(&str) -> Vec<FrameEvent> + 'static) {
+        *self.frames.scene.borrow_mut() = Some(Box::new(scene));
     }
 
     /// The requests that were sent, in order.
@@ -165,7 +243,18 @@ pub struct Tab {
     pub client: Client,
     pub bar: Rc<Bar>,
     pub events: Rc<RefCell<Vec<Event>>>,
+    pub process: Rc<Process>,
     _listening: Rc<Subscription>,
+    _life: Rc<TabLife>,
+}
+
+/// When the last handle of a tab is gone, so is what ran in it.
+struct TabLife(Rc<Process>);
+
+impl Drop for TabLife {
+    fn drop(&mut self) {
+        self.0.dead.set(true);
+    }
 }
 
 impl Tab {
@@ -179,7 +268,7 @@ impl Tab {
         let callback = self.world.provider.authorize(&url);
         match self.arrive(&callback)? {
             Finished::SignedIn { session, .. } => Ok(session),
-            Finished::Nothing => panic!("no response was seen in {callback}"),
+            other => panic!("no response was seen in {callback}: {other:?}"),
         }
     }
 
@@ -210,8 +299,21 @@ impl Tab {
         run(self.client.fetch(Request::get(url)))
     }
 
+    /// Everything in all tabs goes on until it waits for time to pass, and then this is what this one shows.
     pub fn state(&self) -> State {
+        self.world.settle();
         self.client.state()
+    }
+
+    /// Whether this event was told.
+    pub fn was_told(&self, event: &Event) -> bool {
+        self.events.borrow().contains(event)
+    }
+
+    /// Everything that was told since this was last asked.
+    pub fn news(&self) -> Vec<Event> {
+        self.world.settle();
+        self.events.take()
     }
 
     pub fn address(&self) -> String {
@@ -235,39 +337,13 @@ impl Tab {
     }
 }
 
-/// Runs a future to its end. Nothing here waits for the outside, so polling again is all it takes.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..1_000_000 {
-        if let Poll::Ready(outcome) = future.as_mut().poll(&mut context) {
-            return outcome;
-        }
-    }
-    panic!("the future never ends");
-}
-
-pub struct Time {
-    pub now: Cell<u64>,
-    /// By how many milliseconds the device's clock is ahead of the provider's, which is right.
-    pub ahead: Cell<i64>,
-    pub slept: RefCell<Vec<Duration>>,
-}
-
-impl Clock for Time {
-    fn now(&self) -> UnixTime {
-        UnixTime::from_millis(self.now.get().saturating_add_signed(self.ahead.get()))
-    }
-
-    fn sleep(&self, span: Duration) -> Answer<'_, ()> {
-        self.slept.borrow_mut().push(span);
-        self.now.set(self.now.get() + u64::try_from(span.as_millis()).unwrap());
-        Box::pin(async {})
-    }
-}
-
-/// The device's cryptography: randomness from a seed, real verification.
+/// The device's cryptography: randomness from a seed, real verification, and strongboxes that are numbers.
+#[derive(Default)]
 pub struct Chance {
+    /// What was sealed, for which key.
+    sealed: Rc<RefCell<BTreeMap<String, (String, String)>>>,
+    /// Signatures that were verified before: a simulation verifies the same one in many tabs.
+    verified: RefCell<BTreeMap<Vec<u8>, bool>>,
     state: Cell<u64>,
     /// The generator fails.
     pub broken: Cell<bool>,
@@ -296,11 +372,54 @@ impl Crypto for Chance {
     }
 
     fn verify<'a>(&'a self, check: &'a SignatureCheck<'a>) -> Answer<'a, Result<bool, NoCrypto>> {
-        Box::pin(async move { Ok(crypto::verify(check)) })
+        Box::pin(async move {
+            let what = [check.signed, b".", check.signature, format!("{:?}", check.key).as_bytes()].concat();
+            if let Some(known) = self.verified.borrow().get(&what) {
+                return Ok(*known);
+            }
+            let valid = crypto::verify(check);
+            self.verified.borrow_mut().insert(what, valid);
+            Ok(valid)
+        })
+    }
+
+    fn strongbox(&self) -> Answer<'_, Result<Box<dyn Strongbox>, NoCrypto>> {
+        let strongbox = Numbered { sealed: self.sealed.clone(), public_key: format!("public-{:x}", self.next()) };
+        Box::pin(async move { if self.absent.get() { Err(NoCrypto) } else { Ok(Box::new(strongbox) as Box<dyn Strongbox>) } })
+    }
+
+    fn seal<'a>(&'a self, text: &'a Secret<String>, public_key: &'a str) -> Answer<'a, Result<String, NoCrypto>> {
+        let sealed = format!("sealed-{:x}", self.next());
+        Box::pin(async move {
+            if !public_key.starts_with("public-") {
+                return Err(NoCrypto);
+            }
+            self.sealed.borrow_mut().insert(sealed.clone(), (public_key.to_owned(), text.expose().clone()));
+            Ok(sealed)
+        })
     }
 
     fn is_available(&self) -> bool {
         !self.absent.get()
+    }
+}
+
+/// A strongbox: what is sealed for it lies elsewhere, under a number.
+struct Numbered {
+    sealed: Rc<RefCell<BTreeMap<String, (String, String)>>>,
+    public_key: String,
+}
+
+impl Strongbox for Numbered {
+    fn public_key(&self) -> &str {
+        &self.public_key
+    }
+
+    fn open<'a>(&'a self, sealed: &'a str) -> Answer<'a, Result<Secret<String>, NoCrypto>> {
+        Box::pin(async move {
+            let sealed = self.sealed.borrow().get(sealed).cloned();
+            sealed.filter(|(key, _)| *key == self.public_key).map(|(_, text)| Secret::new(text)).ok_or(NoCrypto)
+        })
     }
 }
 
@@ -333,6 +452,52 @@ pub struct Network {
     /// The most times that an answer lets others go first; how often is up to the seed.
     pub latency: Cell<u64>,
     chance: Rc<Chance>,
+    time: Rc<Time>,
+    /// Whom somebody tried to reach.
+    pub reached: RefCell<Vec<String>>,
+    weather: RefCell<Option<Box<dyn FnMut(&Sent) -> Weather>>>,
+}
+
+/// What the network does to a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weather {
+    /// How long it is on its way, in milliseconds, and its answer again.
+    pub delay: u64,
+    /// It does not arrive.
+    pub lost: Option<HttpFailure>,
+    /// It arrives, but its answer does not.
+    pub answer_lost: bool,
+}
+
+impl Network {
+    /// What the network does to each request.
+    pub fn weather(&self, weather: impl FnMut(&Sent) -> Weather + 'static) {
+        *self.weather.borrow_mut() = Some(Box::new(weather));
+    }
+
+    /// The network does not do anything any more.
+    pub fn calm(&self) {
+        self.weather.borrow_mut().take();
+    }
+
+    /// No request arrives.
+    pub fn fails_with(&self, failure: HttpFailure) {
+        self.weather(move |_| Weather { lost: Some(failure), ..Weather::default() });
+    }
+
+    fn weather_for(&self, sent: &Sent) -> Weather {
+        let weather = self.weather.borrow_mut().take();
+        let Some(mut weather) = weather else { return Weather::default() };
+        let today = weather(sent);
+        self.weather.borrow_mut().get_or_insert(weather);
+        today
+    }
+
+    async fn pass(&self, millis: u64) {
+        if millis > 0 {
+            Sleep::new(self.time.clone(), Duration::from_millis(millis)).await;
+        }
+    }
 }
 
 impl Http for Network {
@@ -351,7 +516,16 @@ impl Http for Network {
             for _ in 0..turns {
                 yield_once().await;
             }
+            let weather = self.weather_for(&sent);
+            self.pass(weather.delay).await;
+            if let Some(failure) = weather.lost {
+                return Err(failure);
+            }
             let response = self.provider.answer_to(&sent)?;
+            self.pass(weather.delay).await;
+            if weather.answer_lost {
+                return Err(HttpFailure::Unreachable);
+            }
             self.answers.borrow_mut().push((sent.to, response.clone()));
             // What the browser's adapter does: redirects are errors, and reading stops at the limit.
             match response.status {
@@ -361,20 +535,27 @@ impl Http for Network {
             }
         })
     }
-}
 
-/// Lets another future go first.
-pub async fn yield_once() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    fn reach<'a>(&'a self, url: &'a str, _: Duration) -> Answer<'a, Result<(), HttpFailure>> {
+        self.reached.borrow_mut().push(url.to_owned());
+        let sent = Sent {
+            to: None,
+            method: "HEAD".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+            cache: Cache::NoStore,
+        };
+        Box::pin(async move {
+            let weather = self.weather_for(&sent);
+            self.pass(weather.delay).await;
+            match weather.lost {
+                Some(failure) => Err(failure),
+                None if weather.answer_lost => Err(HttpFailure::Unreachable),
+                None => Ok(()),
+            }
+        })
+    }
 }
 
 /// localStorage, seen by all tabs.
@@ -420,15 +601,24 @@ pub struct Bar {
     pub replaced: RefCell<Vec<String>>,
     /// Where the browser was sent.
     pub went: RefCell<Vec<String>>,
-    pub framed: Cell<bool>,
-    returned: RefCell<Option<Rc<dyn Fn()>>>,
+    pub framed: Cell<FramedBy>,
+    /// What the page told the page around it.
+    pub told: RefCell<Vec<String>>,
+    /// Forms that were sent: where to, and with what.
+    pub submitted: RefCell<Vec<(String, Vec<(String, String)>)>>,
+    woken: RefCell<Option<Rc<dyn Fn(Wake)>>>,
 }
 
 impl Bar {
     /// The user pressed Back, and the page comes out of the back/forward cache as it was.
     pub fn come_back(&self) {
-        if let Some(returned) = &*self.returned.borrow() {
-            returned();
+        self.wake(Wake::Returned);
+    }
+
+    pub fn wake(&self, wake: Wake) {
+        let woken = self.woken.borrow().clone();
+        if let Some(woken) = woken {
+            woken(wake);
         }
     }
 }
@@ -456,11 +646,20 @@ impl Navigation for Bar {
         base.join(url).ok().map(String::from)
     }
 
-    fn is_framed_by_another_origin(&self) -> bool {
+    fn submit(&self, url: &str, form: &[(&str, &str)]) {
+        let fields = form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.submitted.borrow_mut().push((url.to_owned(), fields));
+    }
+
+    fn framed_by(&self) -> FramedBy {
         self.framed.get()
     }
 
-    fn on_return(&self, callback: Rc<dyn Fn()>) {
-        *self.returned.borrow_mut() = Some(callback);
+    fn tell_parent(&self, text: &str) {
+        self.told.borrow_mut().push(text.to_owned());
+    }
+
+    fn on_wake(&self, callback: Rc<dyn Fn(Wake)>) {
+        *self.woken.borrow_mut() = Some(callback);
     }
 }

@@ -17,6 +17,7 @@ pub enum Endpoint {
     Api,
     Keys,
     Metadata,
+    Revocation,
     Token,
     UserInfo,
 }
@@ -40,6 +41,15 @@ struct Inner {
     issued: Vec<String>,
     secrets: Vec<String>,
     subject: String,
+    /// Who has a session at the provider, as its cookie says.
+    session: Option<String>,
+    /// Refresh tokens by their text.
+    refresh_tokens: HashMap<String, RefreshToken>,
+    grants: u64,
+    /// Refresh tokens that were presented although they had been rotated.
+    pub reused: Vec<String>,
+    pub rotates: bool,
+    pub expires_in: u64,
     answerers: HashMap<Endpoint, Answerer>,
     callback: Change<Parameters>,
     claims: Change<Value>,
@@ -47,6 +57,16 @@ struct Inner {
     token_response: Change<Value>,
     id_token: Option<Box<dyn FnMut(String) -> String>>,
     counter: u64,
+}
+
+/// A refresh token: of which grant it is, and what it is good for.
+#[derive(Clone)]
+struct RefreshToken {
+    grant: u64,
+    subject: String,
+    client: String,
+    scope: String,
+    used: bool,
 }
 
 pub fn json_response(status: u16, body: &Value) -> Response {
@@ -79,6 +99,12 @@ impl Provider {
             issued: Vec::new(),
             secrets: Vec::new(),
             subject: "alice".into(),
+            session: None,
+            refresh_tokens: HashMap::new(),
+            grants: 0,
+            reused: Vec::new(),
+            rotates: true,
+            expires_in: 300,
             answerers: HashMap::new(),
             callback: None,
             claims: None,
@@ -168,6 +194,63 @@ impl Provider {
         self.0.borrow_mut().keys = keys;
     }
 
+    /// How long access tokens live from now on, in seconds.
+    pub fn lifetime(&self, seconds: u64) {
+        self.0.borrow_mut().expires_in = seconds;
+    }
+
+    /// Whether a refresh token is followed by another.
+    pub fn rotates(&self, rotates: bool) {
+        self.0.borrow_mut().rotates = rotates;
+    }
+
+    /// Refresh tokens that were presented again after they had been rotated.
+    pub fn reused(&self) -> Vec<String> {
+        self.0.borrow().reused.clone()
+    }
+
+    /// The user signs out at the provider, or an administrator does it for them: nothing that was granted is worth anything.
+    pub fn end_session(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.session = None;
+        inner.refresh_tokens.clear();
+        inner.issued.clear();
+    }
+
+    /// The session at the provider ends, as with its cookie. Refresh tokens are still good.
+    pub fn forget_session(&self) {
+        self.0.borrow_mut().session = None;
+    }
+
+    /// Whether the user has a session at the provider.
+    pub fn has_session(&self) -> bool {
+        self.0.borrow().session.is_some()
+    }
+
+    /// The access tokens that were issued are worth nothing from now on.
+    pub fn revoke_access_tokens(&self) {
+        self.0.borrow_mut().issued.clear();
+    }
+
+    /// How many refresh tokens are good for something.
+    pub fn good_refresh_tokens(&self) -> usize {
+        self.0.borrow().refresh_tokens.values().filter(|token| !token.used).count()
+    }
+
+    /// A request with `prompt=none`: where the browser is sent back to, without anybody seeing anything.
+    pub fn authorize_silently(&self, url: &str) -> String {
+        if self.has_session() {
+            return self.authorize(url);
+        }
+        let request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
+        self.0.borrow_mut().secrets.extend([asked("state"), asked("nonce")]);
+        let iss = self.0.borrow().issuer.clone();
+        let response = [("error", "login_required"), ("state", &asked("state")), ("iss", &iss)];
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(response).finish();
+        format!("{}?{query}", asked("redirect_uri"))
+    }
+
     /// The access tokens that were issued.
     pub fn issued(&self) -> Vec<String> {
         self.0.borrow().issued.clone()
@@ -187,10 +270,15 @@ impl Provider {
         if url.contains("/.well-known/") {
             return Some(Endpoint::Metadata);
         }
-        [("jwks_uri", Endpoint::Keys), ("token_endpoint", Endpoint::Token), ("userinfo_endpoint", Endpoint::UserInfo)]
-            .into_iter()
-            .find(|(member, _)| inner.metadata[*member] == json!(url))
-            .map(|(_, endpoint)| endpoint)
+        [
+            ("jwks_uri", Endpoint::Keys),
+            ("revocation_endpoint", Endpoint::Revocation),
+            ("token_endpoint", Endpoint::Token),
+            ("userinfo_endpoint", Endpoint::UserInfo),
+        ]
+        .into_iter()
+        .find(|(member, _)| inner.metadata[*member] == json!(url))
+        .map(|(_, endpoint)| endpoint)
     }
 
     /// The user signs in: where the browser is sent back to.
@@ -199,6 +287,7 @@ impl Provider {
         let request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone());
         inner.counter += 1;
+        inner.session = Some(inner.subject.clone());
         let code = format!("code-{}-{}", inner.counter, b64(asked("state").unwrap_or_default()).chars().rev().take(20).collect::<String>());
         let mut response = vec![
             ("code".to_owned(), code.clone()),
@@ -228,6 +317,7 @@ impl Provider {
                 Endpoint::Api => inner.api(sent),
                 Endpoint::Keys => json_response(200, &json!({"keys": inner.keys.iter().map(Key::public_jwk).collect::<Vec<_>>()})),
                 Endpoint::Metadata => json_response(200, &inner.metadata),
+                Endpoint::Revocation => inner.revoke(sent),
                 Endpoint::Token => inner.token(sent),
                 Endpoint::UserInfo => inner.user_info(sent),
             }
@@ -264,6 +354,9 @@ impl Inner {
     fn token(&mut self, sent: &Sent) -> Response {
         let refuse = |error: &str| json_response(400, &json!({"error": error}));
         let field = |name: &str| sent.field(name).unwrap_or_default();
+        if field("grant_type") == "refresh_token" {
+            return self.refresh(sent);
+        }
         let Some(request) = self.codes.remove(&field("code")) else { return refuse("invalid_grant") };
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
         use rsa::sha2::{Digest, Sha256};
@@ -274,21 +367,17 @@ impl Inner {
         {
             return refuse("invalid_grant");
         }
-        self.counter += 1;
-        let access_token = format!("access-token-{}", self.counter);
-        self.issued.push(access_token.clone());
+        self.grants += 1;
+        let subject = self.subject.clone();
+        let token =
+            RefreshToken { grant: self.grants, subject: subject.clone(), client: asked("client_id"), scope: asked("scope"), used: false };
+        let mut body = self.tokens(token, &asked("scope"));
         let now = self.time.now.get() / 1000;
-        let mut body = json!({
-            "access_token": access_token,
-            "token_type": "Bearer",
-            "expires_in": 300,
-            "refresh_token": format!("refresh-token-{}", self.counter),
-            "scope": asked("scope"),
-        });
         if asked("scope").split(' ').any(|scope| scope == "openid") {
             let mut claims = json!({
                 "iss": self.issuer,
-                "sub": self.subject,
+                "sub": subject,
+                "sid": format!("sid-{}", self.grants),
                 "aud": asked("client_id"),
                 "exp": now + 600,
                 "iat": now,
@@ -308,6 +397,65 @@ impl Inner {
             change(&mut body);
         }
         json_response(200, &body)
+    }
+
+    /// An access token, and a refresh token that leads to the next.
+    fn tokens(&mut self, refresh_token: RefreshToken, scope: &str) -> Value {
+        self.counter += 1;
+        let access_token = format!("access-token-{}", self.counter);
+        self.issued.push(access_token.clone());
+        let next = format!("refresh-token-{}", self.counter);
+        self.refresh_tokens.insert(next.clone(), refresh_token);
+        json!({
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": self.expires_in,
+            "refresh_token": next,
+            "scope": scope,
+        })
+    }
+
+    fn refresh(&mut self, sent: &Sent) -> Response {
+        let refuse = |error: &str| json_response(400, &json!({"error": error}));
+        let presented = sent.field("refresh_token").unwrap_or_default();
+        let Some(token) = self.refresh_tokens.get(&presented).cloned() else { return refuse("invalid_grant") };
+        if token.client != sent.field("client_id").unwrap_or_default() {
+            return refuse("invalid_grant");
+        }
+        if token.used {
+            // RFC 9700 §4.14.2: somebody else has it too, so nobody shall have anything.
+            self.reused.push(presented);
+            self.refresh_tokens.retain(|_, other| other.grant != token.grant);
+            return refuse("invalid_grant");
+        }
+        let scope = sent.field("scope").unwrap_or(token.scope.clone());
+        if !scope.split(' ').all(|word| token.scope.split(' ').any(|granted| granted == word)) {
+            return refuse("invalid_scope");
+        }
+        let mut body = if self.rotates {
+            if let Some(token) = self.refresh_tokens.get_mut(&presented) {
+                token.used = true;
+            }
+            self.tokens(RefreshToken { used: false, ..token }, &scope)
+        } else {
+            let mut body = self.tokens(token, &scope);
+            let extra = body["refresh_token"].take();
+            self.refresh_tokens.remove(extra.as_str().unwrap());
+            body.as_object_mut().unwrap().remove("refresh_token");
+            body
+        };
+        if let Some(change) = &mut self.token_response {
+            change(&mut body);
+        }
+        json_response(200, &body)
+    }
+
+    fn revoke(&mut self, sent: &Sent) -> Response {
+        let token = sent.field("token").unwrap_or_default();
+        if let Some(token) = self.refresh_tokens.get(&token).cloned() {
+            self.refresh_tokens.retain(|_, other| other.grant != token.grant);
+        }
+        json_response(200, &json!({}))
     }
 
     fn knows(&self, sent: &Sent) -> bool {

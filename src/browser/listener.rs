@@ -1,0 +1,43 @@
+//! [`addEventListener()`](https://developer.mozilla.org/docs/Web/API/EventTarget/addEventListener).
+
+use js_sys::Function;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+
+use super::call;
+
+/// One type for all that JavaScript calls: each more is a piece of glue.
+type Callback = Closure<dyn Fn(JsValue) -> JsValue>;
+
+/// Listens to an event until it is dropped.
+pub(super) struct Listener {
+    target: JsValue,
+    event: &'static str,
+    callback: Callback,
+}
+
+impl Listener {
+    pub(super) fn new(target: &JsValue, event: &'static str, heard: impl Fn(JsValue) + 'static) -> Listener {
+        let callback = Callback::new(move |event| {
+            heard(event);
+            JsValue::UNDEFINED
+        });
+        let listener = Listener { target: target.clone(), event, callback };
+        listener.ask("addEventListener");
+        listener
+    }
+
+    fn ask(&self, method: &str) {
+        let _ = call(&self.target, method, &[&self.event.into(), self.callback.as_ref()]);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.ask("removeEventListener");
+    }
+}
+
+/// A function that may be called as long as anybody has it: the garbage collector frees it.
+pub(super) fn function(called: impl Fn(JsValue) -> JsValue + 'static) -> Function {
+    Callback::new(called).into_js_value().unchecked_into()
+}

@@ -1,0 +1,159 @@
+//! What all tabs agree on about a session: which line of refresh tokens is in use, and which of them were presented.
+//!
+//! A tab may present a refresh token only after it has written down, where every tab sees it and nobody can come in between, that it
+//! will. So a token is presented once, whatever became of the tab that did it, and even if two tabs believe that it is their turn.
+//! No token is written down: a line has a random name, and its tokens are counted.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use super::{
+    ports::{Change, Ports, StoreFailure},
+    signal::within,
+};
+use crate::protocol::UnixTime;
+
+/// How long the journal may take to answer, and may be asked once more.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a tab that presented a refresh token may take to say what came of it.
+pub const LEASE: Duration = Duration::from_secs(20);
+
+/// What the journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Row {
+    /// A line of refresh tokens, how many of them were presented, and when the last one was.
+    Line { name: String, presented: u64, at: UnixTime },
+    /// The user signed out.
+    SignedOut,
+}
+
+impl Row {
+    fn read(text: &str) -> Option<Row> {
+        if text == "signed out" {
+            return Some(Row::SignedOut);
+        }
+        let mut words = text.split(' ');
+        let (name, presented, at) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        words.next().is_none().then(|| Row::Line { name: name.to_owned(), presented, at: UnixTime::from_millis(at) })
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Row::Line { name, presented, at } => format!("{name} {presented} {}", at.as_millis()),
+            Row::SignedOut => "signed out".to_owned(),
+        }
+    }
+}
+
+/// Whether a refresh token may be presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It may, by this tab and no other.
+    Ours,
+    /// There is a newer line.
+    Replaced,
+    /// The user signed out.
+    SignedOut,
+    /// Another tab has presented it, so long ago.
+    Taken(Duration),
+}
+
+/// Reads what is written, and lets `change` say what shall be written instead.
+async fn update<T: 'static>(
+    ports: &Ports,
+    key: &str,
+    change: impl Fn(Option<Row>) -> (T, Option<Row>) + 'static,
+) -> Result<T, StoreFailure> {
+    let change = Rc::new(change);
+    // A database may fail to open without saying so: it is asked again once.
+    for _ in 0..2 {
+        let outcome: Rc<RefCell<Option<T>>> = Rc::default();
+        let (seen, change) = (outcome.clone(), change.clone());
+        let change: Change = Box::new(move |text| {
+            let (answer, row) = change(text.as_deref().and_then(Row::read));
+            *seen.borrow_mut() = Some(answer);
+            row.map(|row| row.write())
+        });
+        match within(&*ports.clock, PATIENCE, ports.journal.update(key, change)).await {
+            Some(Ok(())) => return outcome.take().ok_or(StoreFailure::Blocked),
+            Some(Err(failure)) => return Err(failure),
+            // Once it was read, it may be written at any time: nobody knows.
+            None if outcome.borrow().is_some() => break,
+            None => {}
+        }
+    }
+    Err(StoreFailure::Blocked)
+}
+
+/// What is written.
+pub(crate) async fn read(ports: &Ports, key: &str) -> Result<Option<Row>, StoreFailure> {
+    update(ports, key, |row| (row, None)).await
+}
+
+/// Begins a line: unconditionally after a sign-in, and in place of the line before when a session was only renewed. False when that
+/// one is not in use any more.
+pub(crate) async fn begin(ports: &Ports, key: &str, name: &str, before: Option<String>) -> Result<bool, StoreFailure> {
+    let (name, at) = (name.to_owned(), ports.clock.now());
+    update(ports, key, move |row| {
+        let begins = match (&before, row) {
+            (None, _) => true,
+            (Some(before), Some(Row::Line { name, .. })) => *before == name,
+            (Some(_), Some(Row::SignedOut)) => false,
+            (Some(_), None) => true,
+        };
+        (begins, begins.then(|| Row::Line { name: name.clone(), presented: 0, at }))
+    })
+    .await
+}
+
+/// Writes down that the refresh token with this number is about to be presented.
+pub(crate) async fn claim(ports: &Ports, key: &str, name: &str, number: u64) -> Result<Claim, StoreFailure> {
+    let (ours, now) = (name.to_owned(), ports.clock.now());
+    update(ports, key, move |row| match row {
+        Some(Row::SignedOut) => (Claim::SignedOut, None),
+        Some(Row::Line { name, presented, .. }) if name == ours && presented < number => {
+            (Claim::Ours, Some(Row::Line { name, presented: number, at: now }))
+        }
+        Some(Row::Line { name, at, .. }) if name == ours => (Claim::Taken(now.distance(at)), None),
+        // Without a row nobody can tell what was presented.
+        Some(Row::Line { .. }) | None => (Claim::Replaced, None),
+    })
+    .await
+}
+
+/// Takes a claim back: the provider said that it did not take the token.
+pub(crate) async fn unclaim(ports: &Ports, key: &str, name: &str, number: u64) -> Result<(), StoreFailure> {
+    let ours = name.to_owned();
+    update(ports, key, move |row| match row {
+        Some(Row::Line { name, presented, at }) if name == ours && presented == number => {
+            ((), Some(Row::Line { name, presented: number.saturating_sub(1), at }))
+        }
+        _ => ((), None),
+    })
+    .await
+}
+
+/// Writes down that the user signed out. False when that was written before, or somebody has signed in since.
+pub(crate) async fn sign_out(ports: &Ports, key: &str, name: &str) -> Result<bool, StoreFailure> {
+    let ours = name.to_owned();
+    update(ports, key, move |row| {
+        let first = !matches!(row, Some(Row::SignedOut)) && !matches!(row, Some(Row::Line { name, .. }) if name != ours);
+        (first, first.then_some(Row::SignedOut))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_and_nothing_else_is() {
+        for row in [Row::SignedOut, Row::Line { name: "abc".into(), presented: 7, at: UnixTime::from_millis(12) }] {
+            assert_eq!(Row::read(&row.write()), Some(row));
+        }
+        for text in ["", " ", "abc", "abc 1", "abc x 1", "abc 1 1 1", "abc -1 1", "signed  out", "abc 99999999999999999999 1"] {
+            assert_eq!(Row::read(text), None, "{text}");
+        }
+    }
+}

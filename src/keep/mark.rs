@@ -1,0 +1,72 @@
+//! A note that outlives the page: whether somebody is signed in in this browser, and what was learnt about the ways to stay so.
+//!
+//! It is a hint. It holds no token and nobody's name, and who loses it is signed out, no more.
+
+use std::time::Duration;
+
+use super::ports::Store;
+use crate::protocol::{Issuer, Json, Number, StateDigest, UnixTime};
+
+/// How long a way that did not work is not tried again when a page is loaded.
+pub const CLOSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The time between two redirects that nobody asked for.
+pub const REDIRECT_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// How long after a sign-out nobody is signed in again without asking for it.
+pub const GRACE: Duration = Duration::from_secs(60);
+
+/// What is noted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Mark {
+    /// The line of refresh tokens of who is signed in.
+    pub(crate) line: Option<String>,
+    /// When the user signed out.
+    pub(crate) signed_out: Option<UnixTime>,
+    /// What the `state` of the last sign-out at the provider is remembered by.
+    pub(crate) sign_out_state: Option<String>,
+    /// When a hidden frame did not work.
+    pub(crate) frame_closed: Option<UnixTime>,
+    /// When the window was redirected to renew a session.
+    pub(crate) redirected: Option<UnixTime>,
+}
+
+impl Mark {
+    pub(crate) fn key(issuer: &Issuer, client_id: &str) -> String {
+        ["tokenkeep.session.", &name(issuer, client_id)].concat()
+    }
+
+    pub(crate) fn read(store: &dyn Store, key: &str) -> Mark {
+        let record = store.read(key).ok().flatten().filter(|text| text.len() < 1000).and_then(|text| Json::parse(&text).ok());
+        let time = |name: &str| record.as_ref()?.get(name)?.as_number()?.floor().map(UnixTime::from_millis);
+        let text = |name: &str| record.as_ref()?.text(name).map(str::to_owned);
+        Mark {
+            line: text("line"),
+            sign_out_state: text("sign_out_state"),
+            signed_out: time("signed_out"),
+            frame_closed: time("frame_closed"),
+            redirected: time("redirected"),
+        }
+    }
+
+    /// Notes it, as far as the browser stores anything.
+    pub(crate) fn write(&self, store: &dyn Store, key: &str) {
+        let mut members = Vec::new();
+        for (name, text) in [("line", &self.line), ("sign_out_state", &self.sign_out_state)] {
+            members.extend(text.as_ref().map(|text| (name.to_owned(), Json::from(text.as_str()))));
+        }
+        for (name, time) in [("signed_out", self.signed_out), ("frame_closed", self.frame_closed), ("redirected", self.redirected)] {
+            members.extend(time.map(|time| (name.to_owned(), Json::Number(Number::from(time.as_millis())))));
+        }
+        if members.is_empty() {
+            store.remove(key);
+        } else {
+            let _ = store.write(key, &Json::Object(members).to_string());
+        }
+    }
+}
+
+/// What stands for this client at this issuer where all clients of an origin share names.
+pub(crate) fn name(issuer: &Issuer, client_id: &str) -> String {
+    StateDigest::of(&[issuer.as_str(), " ", client_id].concat()).as_str().to_owned()
+}

@@ -1,0 +1,557 @@
+//! Carries out what the life of a session asks for: waits for its turn, climbs rungs, sets timers.
+
+use std::{rc::Rc, time::Duration};
+
+use super::{
+    Event, Keep, News,
+    flight::Flight,
+    frame,
+    journal::{self, Claim, Row},
+    mark::{CLOSED_FOR, Mark, REDIRECT_AFTER},
+    ports::{Acquire, HttpFailure, Lock, LockFailure},
+    signal::unless,
+    tokens::{AccessToken, Line, Tokens},
+};
+use crate::{
+    protocol::{
+        Access, Claims, Discovery, Error, Granted, Interrupted, Kind, Misbehaved, Moment, Presented, Prompt, Refresh, Scope, Secret,
+        SignIn, Source, Unverified, authorize::authorize, id_token::Renewed,
+    },
+    session::{Chance, Effect, Ended, Fall, Input, Rung, Rungs},
+};
+
+/// How long a tab waits for its turn before it takes it from whoever does not give it back: longer than a renewal may take.
+pub const TURN: Duration = Duration::from_secs(30);
+
+/// How long a provider may take to show that it is there.
+pub const REACH: Duration = Duration::from_secs(5);
+
+/// Why a rung did not lead to a token.
+pub(super) enum Fallen {
+    /// It is not there, or not any more.
+    Closed(Option<Error>),
+    /// Nothing was changed by it.
+    Interrupted(Error, Option<Duration>),
+    /// The session is over.
+    Over(Ended),
+}
+
+impl Fallen {
+    /// An error on the way to the provider or to an answer that changed nothing.
+    fn before(error: Error) -> Fallen {
+        match error.kind() {
+            Kind::Misconfigured => Fallen::Closed(Some(error)),
+            _ => Fallen::Interrupted(error, None),
+        }
+    }
+}
+
+impl Keep {
+    /// Tells the life of the session what happened, and does what follows.
+    pub(super) fn feed(self: &Rc<Self>, input: Input) {
+        let (life, effects) = self.life.get().step(input, self.ports.clock.moment(), self.chance());
+        self.life.set(life);
+        for effect in effects {
+            self.perform(effect);
+        }
+        self.changed.raise();
+    }
+
+    fn chance(&self) -> Chance {
+        let mut chance = [0];
+        // Without a generator there is none.
+        let _ = self.ports.crypto.random(&mut chance);
+        let [chance] = chance;
+        Chance(chance)
+    }
+
+    fn perform(self: &Rc<Self>, effect: Effect) {
+        let keep = self.clone();
+        match effect {
+            Effect::Climb(Rung::Redirect) => self.redirect(),
+            Effect::Climb(rung) => self.spawn(async move { keep.climb(rung).await }),
+            Effect::End(reason) => self.drop_tokens(reason),
+            Effect::Lock => self.spawn(async move {
+                let turn = keep.turn().await;
+                keep.turn.replace(turn);
+                keep.feed(Input::Locked);
+            }),
+            Effect::Settled => (self.report)(News::Settled),
+            Effect::SignInNeeded => self.tell(Event::SignInNeeded),
+            Effect::Unlock => drop(self.turn.take()),
+            Effect::Wake(after) => self.set_timer(after),
+        }
+    }
+
+    fn set_timer(self: &Rc<Self>, after: Duration) {
+        let number = self.timer.get().wrapping_add(1);
+        self.timer.set(number);
+        let (keep, clock) = (Rc::downgrade(self), self.ports.clock.clone());
+        self.spawn(async move {
+            clock.sleep(after).await;
+            if let Some(keep) = keep.upgrade()
+                && keep.timer.get() == number
+            {
+                keep.feed(Input::Woken);
+            }
+        });
+    }
+
+    /// There is reason to look at the clock, and at what other tabs did meanwhile.
+    pub(super) fn wake(self: &Rc<Self>, returned: bool) {
+        // At once, before anything is shown or asked: who signed out elsewhere is out.
+        let line = self.tokens.borrow().as_ref().map(|tokens| tokens.line.name.clone());
+        if line.is_some() && self.mark().signed_out.is_some() {
+            self.end(Ended::SignedOutElsewhere);
+            return;
+        }
+        if line.is_some() {
+            let keep = self.clone();
+            self.spawn(async move { keep.look_up().await });
+        }
+        if returned && self.redirecting.replace(false) {
+            self.feed(Input::Fell(Fall::Closed));
+        }
+        self.feed(Input::Alerted);
+    }
+
+    /// Looks up what all tabs agree on.
+    pub(super) async fn look_up(self: Rc<Self>) {
+        let Some(line) = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared)) else { return };
+        let (name, shared) = line;
+        let row = if shared { journal::read(&self.ports, &self.name).await.ok().flatten() } else { None };
+        let still = self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.name == name);
+        let out = match row {
+            // Somebody signed in since: who, the other tabs say.
+            Some(Row::Line { name: other, .. }) if still && other != name => {
+                self.ask_tabs().await;
+                false
+            }
+            Some(row) => row == Row::SignedOut,
+            // Nobody remembers: the mark is all there is.
+            None => self.mark().signed_out.is_some(),
+        };
+        if still && out {
+            self.end(Ended::SignedOutElsewhere);
+        }
+    }
+
+    /// Waits for this tab's turn. Without locks it waits for itself alone: the journal keeps the tabs apart.
+    async fn turn(&self) -> Option<Box<dyn Lock>> {
+        let name = ["tokenkeep.", &self.name].concat();
+        // Not all that wait give up at the same time.
+        let patience = TURN.saturating_add(self.chance().of(TURN));
+        match self.ports.locks.acquire(&name, Acquire::Within(patience)).await {
+            Ok(lock) => Some(lock),
+            Err(LockFailure::Held) => self.ports.locks.acquire(&name, Acquire::Steal).await.ok(),
+            Err(LockFailure::Unsupported) => Some(self.in_tab.turn().await),
+        }
+    }
+
+    async fn climb(self: Rc<Self>, rung: Rung) {
+        let generation = self.generation.get();
+        let outcome = match rung {
+            Rung::RefreshToken => self.by_refresh_token().await,
+            Rung::Tab => match self.ask_tabs().await {
+                true => return,
+                false => Err(Fallen::Closed(None)),
+            },
+            Rung::Frame => self.by_frame().await,
+            Rung::Redirect => return,
+        };
+        if self.generation.get() == generation
+            && let Err(fallen) = outcome
+        {
+            self.fall(rung, fallen);
+        }
+    }
+
+    fn fall(self: &Rc<Self>, rung: Rung, fallen: Fallen) {
+        let (fall, error) = match fallen {
+            Fallen::Closed(error) => (Fall::Closed, error),
+            Fallen::Interrupted(error, retry_after) => (Fall::Interrupted { retry_after }, Some(error)),
+            Fallen::Over(reason) => (Fall::Over(reason), None),
+        };
+        if error.is_some() {
+            *self.trouble.borrow_mut() = error.clone();
+        }
+        let over = matches!(fall, Fall::Over(_));
+        self.feed(Input::Fell(fall));
+        if !over && (error.is_some() || rung != Rung::Tab) {
+            let pause = self.life.get().pause(self.ports.clock.moment());
+            self.tell(Event::RenewalFailed { by: rung, error, pause });
+        }
+    }
+
+    /// Which rungs there are from here.
+    pub(super) fn rungs(&self) -> Rungs {
+        let (mark, now) = (self.mark(), self.ports.clock.now());
+        let usable = |line: &Line| line.refresh_token.is_some() && !line.spent;
+        let has_refresh_token = self.tokens.borrow().as_ref().is_some_and(|tokens| usable(&tokens.line));
+        let frame = self.settings.renew_by_frame
+            && self.settings.discovery == Discovery::OpenId
+            && mark.frame_closed.is_none_or(|at| now.distance(at) > CLOSED_FOR);
+        let mut rungs = vec![Rung::Tab];
+        rungs.extend(has_refresh_token.then_some(Rung::RefreshToken));
+        rungs.extend(frame.then_some(Rung::Frame));
+        rungs.extend(self.settings.renew_by_redirect.then_some(Rung::Redirect));
+        Rungs::of(&rungs)
+    }
+
+    // The refresh token
+
+    async fn by_refresh_token(self: &Rc<Self>) -> Result<(), Fallen> {
+        let access = self.settings.access.clone();
+        let (token, claims) = self.present(&access).await?;
+        self.renewed(token, claims, Rung::RefreshToken);
+        Ok(())
+    }
+
+    /// Presents the refresh token, if nobody has done so, and keeps what comes for it.
+    async fn present(self: &Rc<Self>, access: &Access) -> Result<(AccessToken, Option<Claims>), Fallen> {
+        let generation = self.generation.get();
+        let (name, number, shared) = {
+            let tokens = self.tokens.borrow();
+            let line = tokens.as_ref().map(|tokens| &tokens.line).filter(|line| line.refresh_token.is_some() && !line.spent);
+            let line = line.ok_or(Fallen::Closed(None))?;
+            (line.name.clone(), line.number, line.shared)
+        };
+        let metadata = self.metadata().await.map_err(Fallen::before)?;
+        // A token that is presented to nobody is lost with the answer: first find out whether anybody is there.
+        self.reach(metadata.token_endpoint.as_str(), Source::Token).await?;
+        self.claim(&name, number, shared).await?;
+
+        let since = self.ports.clock.moment();
+        // Not where the tokens are: they may be dropped meanwhile.
+        let request = {
+            let mut tokens = self.tokens.borrow_mut();
+            let line = tokens.as_mut().filter(|tokens| tokens.line.name == name && tokens.line.number == number);
+            let Some(tokens) = line else { return Err(Fallen::Closed(None)) };
+            tokens.line.spent = true;
+            let before = tokens.find(access).map(|token| token.scope.clone()).unwrap_or(tokens.session.scope.clone());
+            let refresh_token = tokens.line.refresh_token.as_ref().ok_or(Fallen::Closed(None))?;
+            let copy = Secret::copied(refresh_token.expose());
+            (copy, before)
+        };
+        let (refresh_token, before) = request;
+        let refresh = Refresh::new(&metadata, &self.settings.registration.client_id, &refresh_token, access, &before);
+        let presented = match self.ports.http.send(&refresh.request).await {
+            Ok(response) => refresh.finish(&response),
+            Err(failure) => Presented::Unknown(failure.of(Source::Token)),
+        };
+        if self.generation.get() != generation {
+            return Err(Fallen::Closed(None));
+        }
+        match presented {
+            Presented::Granted(granted) => self.granted(granted, access, since, &metadata, &name, number).await,
+            Presented::Refused { error, retry_after } => {
+                if shared {
+                    let _ = journal::unclaim(&self.ports, &self.name, &name, number).await;
+                }
+                self.with_line(&name, number, |line| line.spent = false);
+                Err(match error.kind() {
+                    Kind::Provider => Fallen::Closed(Some(error)),
+                    _ => Fallen::Interrupted(error, retry_after),
+                })
+            }
+            Presented::Rejected(_) => Err(Fallen::Over(Ended::Rejected)),
+            Presented::Unknown(error) => Err(Fallen::Closed(Some(error))),
+        }
+    }
+
+    fn with_line(&self, name: &str, number: u64, change: impl FnOnce(&mut Line)) {
+        if let Some(tokens) = self.tokens.borrow_mut().as_mut().filter(|tokens| tokens.line.name == name && tokens.line.number == number) {
+            change(&mut tokens.line);
+        }
+    }
+
+    async fn claim(self: &Rc<Self>, name: &str, number: u64, shared: bool) -> Result<(), Fallen> {
+        if !shared {
+            return Ok(());
+        }
+        match journal::claim(&self.ports, &self.name, name, number).await {
+            Ok(Claim::Ours) => Ok(()),
+            Ok(Claim::SignedOut) => Err(Fallen::Over(Ended::SignedOutElsewhere)),
+            // Whoever presented it has what came for it, or may still get it.
+            Ok(Claim::Taken(ago)) if ago < journal::LEASE => match self.ask_tabs().await {
+                true => Err(Fallen::Closed(None)),
+                false => Err(Fallen::Interrupted(Interrupted::Busy.into(), None)),
+            },
+            Ok(Claim::Taken(_) | Claim::Replaced) | Err(_) => Err(Fallen::Closed(None)),
+        }
+    }
+
+    /// Keeps what was granted for a refresh token: the next one first.
+    async fn granted(
+        self: &Rc<Self>,
+        mut granted: Granted,
+        access: &Access,
+        since: Moment,
+        metadata: &crate::protocol::Metadata,
+        name: &str,
+        number: u64,
+    ) -> Result<(AccessToken, Option<Claims>), Fallen> {
+        let generation = self.generation.get();
+        let next = granted.refresh_token.take();
+        let rotated = next.is_some();
+        self.with_line(name, number, |line| {
+            if let Some(next) = next {
+                line.refresh_token = Some(next);
+                line.number = line.number.saturating_add(1);
+            }
+            line.spent = false;
+        });
+        if !rotated && self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.shared) {
+            let _ = journal::unclaim(&self.ports, &self.name, name, number).await;
+        }
+        let claims = match granted.id_token.take() {
+            Some(id_token) if self.settings.discovery == Discovery::OpenId => {
+                let claims = self.verify_renewed(&id_token, metadata).await.map_err(|error| match error {
+                    Error::Misbehaved(Misbehaved::UserChanged) => Fallen::Over(Ended::UserChanged),
+                    Error::Misbehaved(_) => {
+                        // Who mixes up users or clients has mixed up the rest too.
+                        self.with_line(name, number.saturating_add(u64::from(rotated)), |line| line.spent = true);
+                        Fallen::Closed(Some(error))
+                    }
+                    error => Fallen::Interrupted(error, None),
+                })?;
+                if self.generation.get() == generation
+                    && let Some(tokens) = self.tokens.borrow_mut().as_mut()
+                {
+                    tokens.id_token = Some(id_token);
+                }
+                Some(claims)
+            }
+            _ => None,
+        };
+        if self.generation.get() != generation {
+            return Err(Fallen::Closed(None));
+        }
+        Ok((AccessToken::new(access.clone(), granted, since), claims))
+    }
+
+    async fn verify_renewed(self: &Rc<Self>, id_token: &Secret<String>, metadata: &crate::protocol::Metadata) -> Result<Claims, Error> {
+        let signed = self.signature_of(Unverified::read(id_token.expose(), &metadata.id_token_algorithms)?, metadata).await?;
+        let tokens = self.tokens.borrow();
+        let expected = Renewed {
+            issuer: metadata.issuer.as_str(),
+            client_id: &self.settings.registration.client_id,
+            trusted_audiences: &self.settings.trusted_audiences,
+            subject: tokens.as_ref().and_then(|tokens| tokens.session.subject()),
+            nonce: tokens.as_ref().and_then(|tokens| tokens.nonce.as_ref()),
+        };
+        Ok(signed.renewed(&expected)?)
+    }
+
+    /// The session goes on with this token.
+    fn renewed(self: &Rc<Self>, token: AccessToken, claims: Option<Claims>, by: Rung) {
+        let news = {
+            let mut tokens = self.tokens.borrow_mut();
+            let Some(tokens) = tokens.as_mut() else { return };
+            let claims = claims.or(tokens.session.claims.clone());
+            let before = std::mem::replace(&mut tokens.session, self.session(claims, &token, Some(by)));
+            let news = (tokens.session.clone(), compare(&before.scope, &token.scope), token.since, token.lifetime);
+            tokens.put(token);
+            news
+        };
+        let (session, scope, since, lifetime) = news;
+        self.note_line();
+        self.trouble.take();
+        // Told before it is the next tab's turn, which asks for it then.
+        self.announce();
+        self.feed(Input::SignedIn { since, lifetime, rungs: self.rungs() });
+        self.tell(Event::Renewed { by });
+        if let Some(scope) = scope {
+            self.tell(scope);
+        }
+        (self.report)(News::Session(session));
+    }
+
+    /// Tokens from another tab, or from a frame, or from the user's signing in, in place of those that were here.
+    pub(super) fn install(self: &Rc<Self>, tokens: Tokens, by: Option<Rung>) {
+        let Some((since, lifetime)) = tokens.main().map(|token| (token.since, token.lifetime)) else { return };
+        let session = tokens.session.clone();
+        *self.tokens.borrow_mut() = Some(tokens);
+        self.estranged.set(false);
+        self.note_line();
+        self.trouble.take();
+        if by != Some(Rung::Tab) {
+            self.announce();
+        }
+        self.feed(Input::SignedIn { since, lifetime, rungs: self.rungs() });
+        if let Some(by) = by {
+            self.tell(Event::Renewed { by });
+            (self.report)(News::Session(session));
+        }
+    }
+
+    /// A token of its own for this access, by the refresh token.
+    pub(super) async fn obtain(self: &Rc<Self>, access: &Access) -> Result<(), Error> {
+        let known = self.obtaining.borrow().iter().find(|(other, _)| other == access).map(|(_, flight)| flight.clone());
+        let flight = known.unwrap_or_else(|| {
+            let (keep, access) = (self.clone(), access.clone());
+            let wanted = access.clone();
+            let flight = Flight::new(async move { keep.obtained(&access).await });
+            self.obtaining.borrow_mut().push((wanted, flight.clone()));
+            flight
+        });
+        let outcome = flight.clone().await;
+        self.obtaining.borrow_mut().retain(|(_, other)| !other.is(&flight));
+        outcome
+    }
+
+    async fn obtained(self: &Rc<Self>, access: &Access) -> Result<(), Error> {
+        let before = self.token_age(access);
+        let _turn = self.turn().await;
+        // Another tab may have been at it.
+        if self.token_age(access) != before {
+            return Ok(());
+        }
+        let generation = self.generation.get();
+        let outcome = self.present(access).await;
+        self.unless_ended_since(generation)?;
+        match outcome {
+            Ok((token, _)) => {
+                let asked = Scope::parse(&access.scope).unwrap_or_default();
+                let changed = if access.scope.is_empty() { None } else { compare(&asked, &token.scope) };
+                if let Some(tokens) = self.tokens.borrow_mut().as_mut() {
+                    tokens.put(token);
+                }
+                self.announce();
+                if let Some(changed) = changed {
+                    self.tell(changed);
+                }
+                Ok(())
+            }
+            Err(Fallen::Closed(error)) => Err(error.unwrap_or(Interrupted::SignInNeeded.into())),
+            Err(Fallen::Interrupted(error, _)) => Err(error),
+            Err(Fallen::Over(reason)) => {
+                self.end(reason);
+                Err(Interrupted::SignInNeeded.into())
+            }
+        }
+    }
+
+    /// Which token there is for an access: when it was asked for.
+    pub(super) fn token_age(&self, access: &Access) -> Option<Moment> {
+        self.tokens.borrow().as_ref().and_then(|tokens| tokens.find(access)).map(|token| token.since)
+    }
+
+    // The hidden frame
+
+    async fn by_frame(self: &Rc<Self>) -> Result<(), Fallen> {
+        let generation = self.generation.get();
+        let before = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
+        let expected = self.session_now().and_then(|session| session.subject().map(str::to_owned));
+        let metadata = self.metadata().await.map_err(Fallen::before)?;
+        self.reach(metadata.authorization_endpoint.as_str(), Source::Authorization).await?;
+        let entropy = self.entropy().map_err(Fallen::before)?;
+        let silent = SignIn::default().prompt([Prompt::None]);
+        let (url, login) = authorize(&metadata, &self.settings.registration, &silent, &entropy, String::new(), self.ports.clock.now())
+            .map_err(|error| Fallen::Closed(Some(error.into())))?;
+        let answer = frame::ask(&self.ports, &url, &self.settings.registration.redirect_uri, login.state());
+        let callback = match unless(self.ended_since(generation), answer).await {
+            None => return Err(Fallen::Closed(None)),
+            Some(Ok(callback)) => callback,
+            Some(Err(error)) => {
+                if matches!(error, Error::Interrupted(Interrupted::FrameTimedOut)) {
+                    self.close_frame();
+                }
+                return Err(Fallen::Closed(Some(error)));
+            }
+        };
+        let code = login.accept(&callback, self.ports.clock.now()).map_err(|error| {
+            let asks_user = error.asks_user();
+            if asks_user {
+                self.close_frame();
+            }
+            match error.kind() {
+                Kind::Provider if !asks_user => Fallen::Interrupted(error, None),
+                _ => Fallen::Closed(Some(error)),
+            }
+        })?;
+        let redeemed = self.redeemed(code, generation).await;
+        if self.generation.get() != generation {
+            return Err(Fallen::Closed(None));
+        }
+        let redeemed = redeemed.map_err(|error| Fallen::Closed(Some(error)))?;
+        let subject = redeemed.claims.as_ref().map(Claims::subject);
+        if expected.is_some() && expected.as_deref() != subject {
+            return Err(Fallen::Over(Ended::UserChanged));
+        }
+        // In place of the line that was here. One that the journal never knew is nobody else's.
+        let before = match before {
+            Some((name, true)) => Some(name),
+            Some((_, false)) => None,
+            None => self.mark().line,
+        };
+        let tokens = match self.begin_line(redeemed, before, Some(Rung::Frame)).await {
+            Some(tokens) if self.generation.get() == generation => tokens,
+            _ => return Err(Fallen::Closed(None)),
+        };
+        self.install(tokens, Some(Rung::Frame));
+        Ok(())
+    }
+
+    /// Remembers that a frame does not work here.
+    fn close_frame(&self) {
+        let now = self.ports.clock.now();
+        self.note(|mark| mark.frame_closed = Some(now));
+    }
+
+    // The redirect
+
+    fn redirect(self: &Rc<Self>) {
+        let (mark, now) = (self.mark(), self.ports.clock.now());
+        if mark.redirected.is_some_and(|at| now.distance(at) < REDIRECT_AFTER) {
+            self.fall(Rung::Redirect, Fallen::Closed(None));
+            return;
+        }
+        self.note(|mark| mark.redirected = Some(now));
+        self.redirecting.set(true);
+        (self.report)(News::Redirect);
+    }
+
+    /// The page could not be left.
+    pub(super) fn redirect_failed(self: &Rc<Self>, error: Error) {
+        if self.redirecting.replace(false) {
+            self.fall(Rung::Redirect, Fallen::Closed(Some(error)));
+        }
+    }
+
+    // What all rungs need
+
+    async fn reach(&self, url: &str, from: Source) -> Result<(), Fallen> {
+        let interrupted = |failure: HttpFailure| Fallen::Interrupted(failure.of(from), None);
+        self.ports.http.reach(url, REACH).await.map_err(interrupted)
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark::read(&*self.ports.store, &self.mark_key)
+    }
+
+    pub(super) fn note(&self, change: impl FnOnce(&mut Mark)) {
+        let mut mark = self.mark();
+        change(&mut mark);
+        mark.write(&*self.ports.store, &self.mark_key);
+    }
+
+    /// Notes that somebody is signed in.
+    fn note_line(&self) {
+        let line = self.tokens.borrow().as_ref().map(|tokens| tokens.line.name.clone());
+        let mark = self.mark();
+        if mark.line != line || mark.signed_out.is_some() {
+            self.note(|mark| {
+                mark.line = line;
+                mark.signed_out = None;
+            });
+        }
+    }
+}
+
+/// How two scopes differ, if they do.
+fn compare(asked: &Scope, granted: &Scope) -> Option<Event> {
+    let words = |of: &Scope, without: &Scope| of.iter().filter(|word| !without.contains(word)).map(str::to_owned).collect::<Vec<_>>();
+    let (missing, added) = (words(asked, granted), words(granted, asked));
+    (!missing.is_empty() || !added.is_empty()).then_some(Event::ScopeChanged { missing, added })
+}

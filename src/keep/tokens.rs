@@ -1,0 +1,162 @@
+//! The tokens of a session, and how they go from one tab to another.
+
+use std::{fmt, time::Duration};
+
+use super::Session;
+use crate::protocol::{Access, Granted, Json, Lifetime, Moment, Number, Scope, Secret, UnixTime};
+
+/// The tokens of a session.
+pub(crate) struct Tokens {
+    pub(crate) line: Line,
+    /// For what the user agreed to, first; then for what was asked for since.
+    pub(crate) access: Vec<AccessToken>,
+    pub(crate) id_token: Option<Secret<String>>,
+    pub(crate) nonce: Option<Secret<String>>,
+    pub(crate) session: Session,
+}
+
+/// The line of refresh tokens that began with a sign-in: each is presented once, and followed by the next.
+pub(crate) struct Line {
+    /// Random, and no secret.
+    pub(crate) name: String,
+    /// The latest one, if there is any.
+    pub(crate) refresh_token: Option<Secret<String>>,
+    /// Its number in the line, from 1.
+    pub(crate) number: u64,
+    /// It was presented, and what came of it is not known.
+    pub(crate) spent: bool,
+    /// The journal knows the line, so that other tabs may have it too.
+    pub(crate) shared: bool,
+}
+
+/// An access token, and what it was asked for.
+pub(crate) struct AccessToken {
+    pub(crate) access: Access,
+    pub(crate) token: Secret<String>,
+    pub(crate) scope: Scope,
+    /// When it was asked for.
+    pub(crate) since: Moment,
+    /// How long it lives from then on.
+    pub(crate) lifetime: Option<Duration>,
+}
+
+impl AccessToken {
+    pub(crate) fn new(access: Access, granted: Granted, since: Moment) -> AccessToken {
+        AccessToken { access, token: granted.access_token, scope: granted.scope, since, lifetime: granted.lifetime.map(Lifetime::duration) }
+    }
+
+    pub(crate) fn is_good(&self, now: Moment) -> bool {
+        self.lifetime.is_none_or(|lifetime| now.since(self.since) < lifetime.max(crate::session::SHORTEST_LIFE))
+    }
+
+    /// When it ends, on the wall clock.
+    pub(crate) fn expires(&self) -> Option<UnixTime> {
+        self.lifetime.map(|lifetime| self.since.wall + lifetime)
+    }
+}
+
+impl Tokens {
+    /// The token for what the user agreed to.
+    pub(crate) fn main(&self) -> Option<&AccessToken> {
+        self.access.first()
+    }
+
+    pub(crate) fn find(&self, access: &Access) -> Option<&AccessToken> {
+        self.access.iter().find(|token| token.access == *access)
+    }
+
+    /// Puts a token in the place of the one before it for the same access.
+    pub(crate) fn put(&mut self, token: AccessToken) {
+        match self.access.iter_mut().find(|old| old.access == token.access) {
+            Some(old) => *old = token,
+            None => self.access.push(token),
+        }
+    }
+
+    /// As text, for another tab. What is said of times is what is left, because no other tab has this one's clocks.
+    pub(crate) fn to_text(&self, now: Moment) -> Secret<String> {
+        let text = |text: &str| Json::from(text);
+        let millis = |span: Duration| Json::Number(Number::from(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)));
+        let number = |number: u64| Json::Number(Number::from(number));
+        let object = |members: Vec<(&str, Option<Json>)>| {
+            Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+        };
+        let access = self.access.iter().map(|token| {
+            object(vec![
+                ("token", Some(text(token.token.expose()))),
+                ("granted", Some(text(&token.scope.to_string()))),
+                ("scope", Some(text(&token.access.scope))),
+                ("resources", Some(Json::Array(token.access.resources.iter().map(|resource| text(resource)).collect()))),
+                ("left", token.lifetime.map(|lifetime| millis(lifetime.saturating_sub(now.since(token.since))))),
+            ])
+        });
+        let document = object(vec![
+            ("line", Some(text(&self.line.name))),
+            ("number", Some(number(self.line.number))),
+            ("refresh_token", self.line.refresh_token.as_ref().map(|token| text(token.expose()))),
+            ("id_token", self.id_token.as_ref().map(|token| text(token.expose()))),
+            ("nonce", self.nonce.as_ref().map(|nonce| text(nonce.expose()))),
+            ("access", Some(Json::Array(access.collect()))),
+            ("at", Some(number(now.wall.as_millis()))),
+        ]);
+        Secret::new(document.to_string())
+    }
+
+    /// From another tab's text. Who is signed in is not known from it: its ID token must be verified first. What is not exactly such
+    /// a text is nothing.
+    pub(crate) fn from_text(text: &str, now: Moment, session: impl FnOnce(&AccessToken) -> Session) -> Option<Tokens> {
+        let document = Json::parse(text).ok()?;
+        let secret = |json: &Json, name: &str| json.text(name).filter(|text| fit(text)).map(Secret::copied);
+        let number = |json: &Json, name: &str| json.get(name)?.as_number()?.floor();
+        // What lay about is older by that.
+        let under_way = now.wall.since(UnixTime::from_millis(number(&document, "at")?));
+        let Json::Array(list) = document.get("access")? else { return None };
+        let mut access = Vec::new();
+        for token in list {
+            let left = token.get("left").map(|_| number(token, "left"));
+            access.push(AccessToken {
+                access: Access {
+                    resources: token.strings("resources").ok()??.into_iter().map(str::to_owned).collect(),
+                    scope: token.text("scope").unwrap_or_default().to_owned(),
+                },
+                token: secret(token, "token")?,
+                scope: Scope::parse(token.text("granted").unwrap_or_default()).ok()?,
+                since: now,
+                lifetime: match left {
+                    None => None,
+                    Some(left) => Some(Duration::from_millis(left?).saturating_sub(under_way).min(Lifetime::MAX.duration())),
+                },
+            });
+        }
+        let session = session(access.first()?);
+        Some(Tokens {
+            line: Line {
+                name: document.text("line").filter(|name| is_name(name))?.to_owned(),
+                refresh_token: secret(&document, "refresh_token"),
+                number: number(&document, "number")?,
+                // If it was, the journal says so.
+                spent: false,
+                shared: true,
+            },
+            access,
+            id_token: secret(&document, "id_token"),
+            nonce: secret(&document, "nonce"),
+            session,
+        })
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens(..)")
+    }
+}
+
+/// Whether a text may be the name of a line.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+fn fit(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
