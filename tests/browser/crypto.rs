@@ -3,7 +3,7 @@
 use tokenkeep::{
     browser::WebCrypto,
     keep::ports::{Crypto, NoCrypto},
-    protocol::{Algorithm, Json, Jwk, SignatureCheck},
+    protocol::{Algorithm, Json, Jwk, Secret, SignatureCheck},
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -29,6 +29,8 @@ async fn without_webcrypto_nothing_is_made_up() {
     let key = key(P256);
     let check = SignatureCheck { algorithm: Algorithm::Es256, key: &key, signed: b"x", signature: &[0; 64] };
     assert_eq!(WebCrypto.verify(&check).await, Err(NoCrypto));
+    assert_eq!(WebCrypto.strongbox().await.err(), Some(NoCrypto));
+    assert_eq!(WebCrypto.seal(&Secret::copied("x"), "").await, Err(NoCrypto));
 }
 
 // cfg-insecure
@@ -108,5 +110,103 @@ async fn every_algorithm_verifies_what_the_browser_signed() {
         let made = wasm_bindgen_futures::JsFuture::from(js_sys::Promise::from(made)).await.unwrap().as_string().unwrap();
         let (jwk, token) = made.split_once(' ').unwrap();
         assert_eq!(verifies(algorithm, &key(jwk), token).await, (true, false), "{algorithm:?}");
+    }
+}
+
+#[test]
+async fn what_is_sealed_for_a_box_only_that_box_opens() {
+    let (one, two) = (WebCrypto.strongbox().await.unwrap(), WebCrypto.strongbox().await.unwrap());
+    assert_ne!(one.public_key(), two.public_key());
+    assert_eq!(one.public_key().len(), 87, "an uncompressed point of 65 bytes");
+    for text in ["", "a", "ü 🔑 \0", &"long ".repeat(10_000)] {
+        let sealed = WebCrypto.seal(&Secret::copied(text), one.public_key()).await.unwrap();
+        assert_eq!(one.open(&sealed).await.unwrap().expose(), text);
+        assert_eq!(two.open(&sealed).await.err(), Some(NoCrypto));
+    }
+}
+
+#[test]
+async fn a_text_is_never_sealed_twice_alike() {
+    let strongbox = WebCrypto.strongbox().await.unwrap();
+    let text = Secret::copied("the same");
+    let one = WebCrypto.seal(&text, strongbox.public_key()).await.unwrap();
+    let two = WebCrypto.seal(&text, strongbox.public_key()).await.unwrap();
+    let ((key, sealed), (other_key, other_sealed)) = (one.split_once('.').unwrap(), two.split_once('.').unwrap());
+    assert_ne!(key, other_key);
+    assert_ne!(sealed, other_sealed);
+    assert!(!one.contains("the same") && one.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)));
+}
+
+#[test]
+async fn what_was_tampered_with_does_not_open() {
+    let strongbox = WebCrypto.strongbox().await.unwrap();
+    let sealed = WebCrypto.seal(&Secret::copied("text"), strongbox.public_key()).await.unwrap();
+    for index in 0..sealed.len() {
+        // The last character of a piece has bits that mean nothing, and must be zero.
+        let mut tampered = sealed.clone().into_bytes();
+        tampered[index] = if tampered[index] == b'A' { b'B' } else { b'A' };
+        assert_eq!(strongbox.open(&String::from_utf8(tampered).unwrap()).await.err(), Some(NoCrypto), "at {index}");
+    }
+    let (key, text) = sealed.split_once('.').unwrap();
+    for garbage in ["", ".", key, &format!("{key}."), &format!(".{text}"), &format!("{sealed}.x"), &format!("{sealed}="), "ü.ü"] {
+        assert_eq!(strongbox.open(garbage).await.err(), Some(NoCrypto), "{garbage}");
+    }
+    assert_eq!(strongbox.open(&sealed).await.unwrap().expose(), "text");
+}
+
+#[test]
+async fn nothing_is_sealed_for_what_is_no_key() {
+    let strongbox = WebCrypto.strongbox().await.unwrap();
+    let shortened = strongbox.public_key().get(..84).unwrap();
+    for key in ["", "A", "AA", "no base64!", shortened, &"A".repeat(1_000_000), "BA==", "ü"] {
+        assert_eq!(WebCrypto.seal(&Secret::copied("text"), key).await, Err(NoCrypto), "{}", key.len());
+    }
+}
+
+/// WebKitGTK does not look; but a pair is of one message, so whoever sends such a point learns no more than with a pair of their own.
+#[test]
+async fn a_point_on_no_curve_is_refused_by_browsers_that_look() {
+    let point = format!("B{}", "A".repeat(86));
+    let outcome = WebCrypto.seal(&Secret::copied("text"), &point).await;
+    if js("/Chrome|Firefox/.test(navigator.userAgent)").is_truthy() {
+        assert_eq!(outcome, Err(NoCrypto));
+    }
+    let strongbox = WebCrypto.strongbox().await.unwrap();
+    assert_eq!(strongbox.open(&format!("{point}.AAAA")).await.err(), Some(NoCrypto));
+}
+
+#[test]
+async fn the_private_key_cannot_be_read_and_the_plain_text_is_overwritten() {
+    js("globalThis.kept = {}; globalThis.seen = { private: [], plain: [] };
+        for (const method of ['generateKey', 'deriveKey', 'encrypt', 'decrypt']) {
+            kept[method] = SubtleCrypto.prototype[method];
+            SubtleCrypto.prototype[method] = function (...given) {
+                const answer = kept[method].apply(this, given);
+                if (method === 'generateKey') answer.then((pair) => seen.private.push(pair.privateKey.extractable));
+                if (method === 'deriveKey') answer.then((key) => seen.private.push(key.extractable));
+                if (method === 'encrypt') seen.plain.push(given[2]);
+                if (method === 'decrypt') answer.then((buffer) => seen.plain.push(new Uint8Array(buffer)));
+                return answer;
+            };
+        }");
+    let strongbox = WebCrypto.strongbox().await.unwrap();
+    let sealed = WebCrypto.seal(&Secret::copied("text"), strongbox.public_key()).await.unwrap();
+    let opened = strongbox.open(&sealed).await.unwrap();
+    js("Object.assign(SubtleCrypto.prototype, kept)");
+    assert_eq!(opened.expose(), "text");
+    assert_eq!(js("seen.private.join()").as_string().unwrap(), "false,false,false,false");
+    assert_eq!(js("seen.plain.map((bytes) => bytes.join('')).join()").as_string().unwrap(), "0000,0000");
+}
+
+#[test]
+async fn a_replaced_webcrypto_cannot_break_us() {
+    for method in ["generateKey", "exportKey", "importKey", "deriveKey", "encrypt"] {
+        for broken in ["() => { throw 'a string' }", "() => Promise.reject('a string')", "() => undefined", "async () => 42", "undefined"] {
+            let strongbox = WebCrypto.strongbox().await.unwrap();
+            js(&format!("globalThis.kept = SubtleCrypto.prototype.{method}; SubtleCrypto.prototype.{method} = {broken}"));
+            let sealed = WebCrypto.seal(&Secret::copied("text"), strongbox.public_key()).await;
+            js(&format!("SubtleCrypto.prototype.{method} = kept"));
+            assert_eq!(sealed, Err(NoCrypto), "{method} {broken}");
+        }
     }
 }

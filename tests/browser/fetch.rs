@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokenkeep::{
     browser::Fetch,
     keep::ports::{Http, HttpFailure},
@@ -9,7 +10,7 @@ use tokenkeep::{
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::{Replaced, js};
+use crate::{Replaced, js, js_async};
 
 async fn send(request: Request) -> Result<Response, HttpFailure> {
     Fetch.send(&request).await
@@ -118,4 +119,88 @@ async fn offline_is_told_when_the_browser_knows_it() {
     let outcome = send(Request::get(here())).await;
     js("delete navigator.onLine");
     assert_eq!(outcome, Err(HttpFailure::Offline));
+}
+
+#[test]
+async fn a_request_that_nobody_awaits_any_more_is_aborted() {
+    for fetch in [
+        // Before the headers, and in the body.
+        "return (url, init) => { globalThis.signal = init.signal; return new Promise(() => {}); }",
+        "return async (url, init) => { globalThis.signal = init.signal; return new Response(new ReadableStream()); }",
+    ] {
+        let _fetch = Replaced::new("fetch", fetch);
+        let request = Request::get(here());
+        let mut sending = Fetch.send(&request);
+        for _ in 0..3 {
+            assert!(sending.as_mut().now_or_never().is_none());
+            js_async("await new Promise((done) => setTimeout(done))").await;
+        }
+        assert!(!js("signal.aborted").is_truthy());
+        drop(sending);
+        assert!(js("signal.aborted").is_truthy(), "{fetch}");
+    }
+}
+
+#[test]
+async fn a_deadline_leaves_no_timer_behind() {
+    js("globalThis.timers = new Set(); globalThis.kept = [setTimeout, clearTimeout];
+        globalThis.setTimeout = (...given) => { const timer = kept[0].apply(null, given); timers.add(timer); return timer; };
+        globalThis.clearTimeout = (timer) => { timers.delete(timer); kept[1].call(null, timer); };");
+    let answer = send(Request::get(here())).await;
+    let left = js("timers.size").as_f64();
+    js("[globalThis.setTimeout, globalThis.clearTimeout] = kept");
+    assert_eq!((answer.is_ok(), left), (true, Some(0.0)));
+}
+
+#[test]
+async fn without_a_deadline_nothing_is_sent() {
+    js("globalThis.fetched = 0");
+    let _fetch = Replaced::new("fetch", "return async () => { fetched++; return new Response('{}'); }");
+    for (name, broken) in [("AbortController", "return undefined"), ("setTimeout", "return () => { throw 'a string' }")] {
+        let _broken = Replaced::new(name, broken);
+        assert_eq!(send(Request::get(here())).await, Err(HttpFailure::Unreachable), "{name}");
+    }
+    assert_eq!(js("fetched").as_f64(), Some(0.0));
+}
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+async fn whoever_answers_is_reached() {
+    assert_eq!(Fetch.reach(&here(), SOON).await, Ok(()));
+    assert_eq!(Fetch.reach(&(here() + "nobody-is-here"), SOON).await, Ok(()));
+    // Nobody listens there, and the browser would not go there.
+    assert_eq!(Fetch.reach("http://127.11.12.13:65533/", SOON).await, Err(HttpFailure::Unreachable));
+    assert_eq!(Fetch.reach("http://127.0.0.1:9/", SOON).await, Err(HttpFailure::Unreachable));
+    assert_eq!(Fetch.reach("http://[", SOON).await, Err(HttpFailure::Unreachable));
+}
+
+#[test]
+async fn reaching_carries_nothing_and_looks_at_nothing() {
+    let _fetch =
+        Replaced::new("fetch", "return async (url, init) => { globalThis.sent = new Request(url, init); return Response.error(); }");
+    assert_eq!(Fetch.reach(&here(), SOON).await, Ok(()));
+    let sent = js("[sent.method, sent.mode, sent.credentials, sent.redirect, sent.referrerPolicy, sent.cache].join()");
+    assert_eq!(sent.as_string().unwrap(), "HEAD,no-cors,omit,follow,no-referrer,no-store");
+}
+
+#[test]
+async fn reaching_has_a_deadline_and_is_aborted_when_dropped() {
+    let fetch = "return (url, init) => { globalThis.signal = init.signal;
+        return new Promise((_, reject) => init.signal.addEventListener('abort', () => reject('a string'))); }";
+    let _fetch = Replaced::new("fetch", fetch);
+    let url = here();
+    assert_eq!(Fetch.reach(&url, Duration::from_millis(20)).await, Err(HttpFailure::TimedOut));
+    let mut reaching = Fetch.reach(&url, SOON);
+    assert!(reaching.as_mut().now_or_never().is_none());
+    drop(reaching);
+    assert!(js("signal.aborted").is_truthy());
+}
+
+#[test]
+async fn a_replaced_fetch_reaches_nobody() {
+    for fetch in ["return () => { throw 'a string' }", "return () => Promise.reject(undefined)", "return () => 42", "return undefined"] {
+        let _fetch = Replaced::new("fetch", fetch);
+        assert_eq!(Fetch.reach(&here(), SOON).await, Err(HttpFailure::Unreachable), "{fetch}");
+    }
 }

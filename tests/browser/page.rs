@@ -1,69 +1,12 @@
-//! The address bar, and a client opened in a real page.
-
-use std::{cell::Cell, rc::Rc, time::Duration};
+//! A client opened in a real page.
 
 use tokenkeep::{
     Config, Error, SignIn, State, browser,
-    browser::{AddressBar, BrowserClock},
-    keep::ports::Clock,
-    page::ports::Navigation,
     protocol::{Interrupted, Misbehaved, Misconfigured},
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::{Replaced, js};
-
-fn at(path: &str) -> String {
-    js(&format!("history.replaceState({{ router: 1 }}, '', '{path}'); location.href")).as_string().unwrap()
-}
-
-#[test]
-fn the_address_is_replaced_without_an_entry_and_keeps_its_state() {
-    let bar = AddressBar::new().unwrap();
-    let before = at("/x?code=1#h");
-    assert_eq!(bar.address(), before);
-    let entries = js("history.length").as_f64();
-    bar.replace(&before.replace("?code=1", ""));
-    assert_eq!(bar.address(), format!("{}/x#h", bar.origin()));
-    assert_eq!(js("history.length").as_f64(), entries);
-    assert_eq!(js("history.state.router").as_f64(), Some(1.0));
-    at("/");
-}
-
-// cfg-returnto
-#[test]
-fn urls_mean_what_the_browser_reads() {
-    let bar = AddressBar::new().unwrap();
-    at("/a/b");
-    let origin = bar.origin();
-    assert_eq!(bar.resolve("../c?d#e"), Some(format!("{origin}/c?d#e")));
-    assert_eq!(bar.resolve("/\\evil.example"), Some("http://evil.example/".into()));
-    assert_eq!(bar.resolve("http://[broken"), None);
-    at("/");
-}
-
-#[test]
-fn coming_back_from_the_cache_is_told_until_nobody_listens() {
-    let bar = AddressBar::new().unwrap();
-    let count: Rc<Cell<u32>> = Rc::default();
-    let counter = count.clone();
-    bar.on_return(Rc::new(move || counter.set(counter.get() + 1)));
-    js("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: false }))");
-    js("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
-    js("dispatchEvent(new Event('pageshow'))");
-    assert_eq!(count.get(), 1);
-    drop(bar);
-    js("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
-    assert_eq!(count.get(), 1);
-}
-
-#[test]
-async fn the_clock_runs_and_pauses() {
-    let before = BrowserClock.now();
-    assert!(before.as_secs() > 1_700_000_000);
-    BrowserClock.sleep(Duration::from_millis(20)).await;
-    assert!(BrowserClock.now().since(before) >= Duration::from_millis(19));
-}
+use crate::{Replaced, at, js};
 
 fn config() -> Config {
     Config::new("https://as.example", "my-app")
