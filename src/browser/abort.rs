@@ -6,7 +6,7 @@ use std::time::Duration;
 use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::{call, clock::set_timeout, get, global, new};
+use super::{Arg::Value, call, clock::set_timeout, get, global, new};
 
 /// Aborts after a time, and when it is dropped.
 pub(super) struct Abort {
@@ -23,8 +23,8 @@ impl Abort {
         Ok(Abort { signal: get(&controller, "signal")?, timer: set_timeout(&abort, span)?, abort })
     }
 
-    pub(super) fn signal(&self) -> JsValue {
-        self.signal.clone()
+    pub(super) fn signal(&self) -> &JsValue {
+        &self.signal
     }
 
     /// Whether the time is over.
@@ -35,7 +35,7 @@ impl Abort {
 
 impl Drop for Abort {
     fn drop(&mut self) {
-        let _ = call(&global(), "clearTimeout", &[&self.timer]);
+        let _ = call(&global(), "clearTimeout", &[Value(&self.timer)]);
         // What has ended does not notice.
         let _ = self.abort.call0(&JsValue::UNDEFINED);
     }

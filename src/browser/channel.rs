@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 
-use super::{call, get, listener::Listener, new};
+use super::{Arg::Text, call, listener::Listener, new, text};
 use crate::keep::ports::{Channel, Line};
 
 /// Channels to the other tabs of this browser.
@@ -13,9 +13,9 @@ pub struct Broadcast;
 
 impl Channel for Broadcast {
     fn open(&self, name: &str, heard: Rc<dyn Fn(String)>) -> Option<Box<dyn Line>> {
-        let channel = new("BroadcastChannel", &[&name.into()]).ok()?;
+        let channel = new("BroadcastChannel", &[Text(name)]).ok()?;
         let listener = Listener::new(&channel, "message", move |event| {
-            if let Some(text) = get(&event, "data").ok().and_then(|data| data.as_string()) {
+            if let Some(text) = text(&event, "data") {
                 heard(text);
             }
         });
@@ -30,7 +30,7 @@ struct Open {
 
 impl Line for Open {
     fn post(&self, text: &str) {
-        let _ = call(&self.channel, "postMessage", &[&text.into()]);
+        let _ = call(&self.channel, "postMessage", &[Text(text)]);
     }
 }
 

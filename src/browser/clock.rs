@@ -8,7 +8,10 @@ use js_sys::{Date, Function, Promise};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-use super::{call, get, global};
+use super::{
+    Arg::{Value, Whole},
+    call, get, global,
+};
 use crate::{
     keep::ports::{Answer, Clock},
     protocol::UnixTime,
@@ -46,5 +49,5 @@ impl Clock for BrowserClock {
 /// Calls back when so much time has passed.
 pub(super) fn set_timeout(callback: &Function, span: Duration) -> Result<JsValue, JsValue> {
     let millis = i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
-    call(&global(), "setTimeout", &[callback, &millis.into()])
+    call(&global(), "setTimeout", &[Value(callback), Whole(millis)])
 }

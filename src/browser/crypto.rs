@@ -2,11 +2,15 @@
 //! only the first.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use js_sys::{Array, ArrayBuffer, JSON, Uint8Array};
+use js_sys::{ArrayBuffer, JSON, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto as BrowserCrypto, SubtleCrypto};
 
-use super::{call, get, global, object, settled};
+use super::{
+    Arg::{self, Is, List, Text, Value, Whole},
+    call, get, global, object, settled,
+};
 use crate::{
     keep::ports::{Answer, Crypto, NoCrypto, Strongbox},
     protocol::{Algorithm, Hash, Secret, SignatureCheck},
@@ -52,9 +56,9 @@ impl Crypto for WebCrypto {
 async fn verify(subtle: &SubtleCrypto, check: &SignatureCheck<'_>) -> Result<bool, JsValue> {
     let algorithm = parameters(check.algorithm)?;
     let jwk = JSON::parse(&check.key.to_json().to_string())?;
-    let key = ask(subtle, "importKey", &[&"jwk".into(), &jwk, &algorithm, &false.into(), &Array::of1(&"verify".into())]).await?;
+    let key = ask(subtle, "importKey", &[Text("jwk"), Value(&jwk), Value(&algorithm), Is(false), List(&["verify"])])?.await?;
     let (signature, signed) = (Uint8Array::from(check.signature), Uint8Array::from(check.signed));
-    Ok(ask(subtle, "verify", &[&algorithm, &key, &signature, &signed]).await?.is_truthy())
+    Ok(ask(subtle, "verify", &[Value(&algorithm), Value(&key), Value(&signature), Value(&signed)])?.await?.is_truthy())
 }
 
 /// One object that both `importKey` and `verify` take what they need from.
@@ -72,8 +76,10 @@ fn parameters(algorithm: Algorithm) -> Result<JsValue, JsValue> {
         Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 => ("RSA-PSS", ""),
         Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => ("RSASSA-PKCS1-v1_5", ""),
     };
-    object(&[("name", name.into()), ("hash", hash.into()), ("namedCurve", curve.into()), ("saltLength", salt_length.into())])
+    object(&[("name", Text(name)), ("hash", Text(hash)), ("namedCurve", Text(curve)), ("saltLength", Whole(salt_length))])
 }
+
+const ECDH: [(&str, Arg<'_>); 2] = [("name", Text("ECDH")), ("namedCurve", Text("P-256"))];
 
 /// A pair for one message: ECDH on P-256, of which AES-GCM takes its key.
 struct KeyPair {
@@ -85,8 +91,8 @@ struct KeyPair {
 impl KeyPair {
     async fn generate() -> Result<KeyPair, NoCrypto> {
         let subtle = subtle()?;
-        let pair = ask(&subtle, "generateKey", &[&curve(&[])?, &false.into(), &Array::of1(&"deriveKey".into())]).await?;
-        let point = bytes(ask(&subtle, "exportKey", &[&"raw".into(), &get(&pair, "publicKey")?]).await?)?;
+        let pair = ask(&subtle, "generateKey", &[Value(&object(&ECDH)?), Is(false), List(&["deriveKey"])])?.await?;
+        let point = bytes(ask(&subtle, "exportKey", &[Text("raw"), Value(&get(&pair, "publicKey")?)])?.await?)?;
         let public_key = Base64UrlUnpadded::encode_string(&point.to_vec());
         Ok(KeyPair { private_key: get(&pair, "privateKey")?, subtle, public_key })
     }
@@ -95,17 +101,19 @@ impl KeyPair {
     async fn cipher(&self, usage: &str, public_key: &str, data: &[u8]) -> Result<Uint8Array, NoCrypto> {
         let point = Base64UrlUnpadded::decode_vec(public_key).map_err(|_| NoCrypto)?;
         let point = Uint8Array::from(point.as_slice());
-        let public_key = ask(&self.subtle, "importKey", &[&"raw".into(), &point, &curve(&[])?, &false.into(), &Array::new()]).await?;
+        let public_key =
+            ask(&self.subtle, "importKey", &[Text("raw"), Value(&point), Value(&object(&ECDH)?), Is(false), List(&[])])?.await?;
         // Both pairs are made for one message, so the key is of one message too, and no two have the same key and IV.
         let iv = Uint8Array::new_with_length(12);
-        let cipher = object(&[("name", "AES-GCM".into()), ("length", 256.into()), ("iv", iv.into())])?;
-        let (theirs, usages) = (curve(&[("public", public_key)])?, Array::of1(&usage.into()));
-        let key = ask(&self.subtle, "deriveKey", &[&theirs, &self.private_key, &cipher, &false.into(), &usages]).await?;
+        let cipher = object(&[("name", Text("AES-GCM")), ("length", Whole(256)), ("iv", Value(&iv))])?;
+        let theirs = object(&[("name", Text("ECDH")), ("public", Value(&public_key))])?;
+        let key =
+            ask(&self.subtle, "deriveKey", &[Value(&theirs), Value(&self.private_key), Value(&cipher), Is(false), List(&[usage])])?.await?;
         let data = Uint8Array::from(data);
-        let answer = call(&self.subtle, usage, &[&cipher, &key, &data]);
+        let answer = call(&self.subtle, usage, &[Value(&cipher), Value(&key), Value(&data)]);
         // WebCrypto begins by making a copy.
         data.fill(0, 0, data.length());
-        bytes(settled(answer?).await?)
+        bytes(settled(&answer?).await?)
     }
 }
 
@@ -132,13 +140,8 @@ impl From<JsValue> for NoCrypto {
     }
 }
 
-fn curve(more: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
-    let curve = [("name", "ECDH".into()), ("namedCurve", "P-256".into())];
-    object(&[&curve, more].concat())
-}
-
-async fn ask(subtle: &SubtleCrypto, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
-    settled(call(subtle, method, arguments)?).await
+fn ask(subtle: &SubtleCrypto, method: &str, arguments: &[Arg<'_>]) -> Result<JsFuture, JsValue> {
+    Ok(settled(&call(subtle, method, arguments)?))
 }
 
 fn bytes(buffer: JsValue) -> Result<Uint8Array, NoCrypto> {

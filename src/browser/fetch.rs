@@ -9,7 +9,11 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{Headers, ReadableStreamDefaultReader, Response as BrowserResponse};
 
-use super::{abort::Abort, get, name_of, object, settled};
+use super::{
+    Arg::{self, Text, Value},
+    abort::Abort,
+    get, name_of, object, settled,
+};
 use crate::{
     keep::ports::{Answer, Http, HttpFailure},
     protocol::{Cache, Request, Response},
@@ -44,8 +48,8 @@ impl Http for Fetch {
 
 async fn reach(url: &str, abort: &Abort) -> Result<(), Failure> {
     // Without CORS the answer cannot be looked at, and no other `redirect` is allowed.
-    let init = with(abort, &[("method", "HEAD".into()), ("mode", "no-cors".into()), ("cache", "no-store".into())])?;
-    let _: BrowserResponse = settled(fetch(url, &init)?).await?.dyn_into()?;
+    let init = with(abort, &[("method", Text("HEAD")), ("mode", Text("no-cors")), ("cache", Text("no-store"))])?;
+    let _: BrowserResponse = settled(&fetch(url, &init)?).await?.dyn_into()?;
     Ok(())
 }
 
@@ -59,17 +63,18 @@ async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
         Cache::NoStore => "no-store",
         Cache::Reload => "reload",
     };
+    let body = request.body.as_ref().map(|body| Uint8Array::from(body.expose().as_slice())).into();
     let init = with(
         abort,
         &[
-            ("method", request.method.as_str().into()),
-            ("headers", headers.into()),
-            ("body", request.body.as_ref().map(|body| Uint8Array::from(body.expose().as_slice())).into()),
-            ("cache", cache.into()),
-            ("redirect", "error".into()),
+            ("method", Text(request.method.as_str())),
+            ("headers", Value(&headers)),
+            ("body", Value(&body)),
+            ("cache", Text(cache)),
+            ("redirect", Text("error")),
         ],
     )?;
-    let response: BrowserResponse = settled(fetch(&request.url, &init)?).await?.dyn_into()?;
+    let response: BrowserResponse = settled(&fetch(&request.url, &init)?).await?.dyn_into()?;
     let mut headers = Vec::new();
     for field in js_sys::try_iter(&response.headers())?.into_iter().flatten() {
         let field: Array = field?.dyn_into()?;
@@ -84,8 +89,8 @@ async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
     Ok(Response { status: response.status(), headers, body })
 }
 
-fn with(abort: &Abort, members: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
-    let common = [("credentials", "omit".into()), ("referrerPolicy", "no-referrer".into()), ("signal", abort.signal())];
+fn with(abort: &Abort, members: &[(&str, Arg<'_>)]) -> Result<JsValue, JsValue> {
+    let common = [("credentials", Text("omit")), ("referrerPolicy", Text("no-referrer")), ("signal", Value(abort.signal()))];
     object(&[members, &common].concat())
 }
 
@@ -93,7 +98,7 @@ fn with(abort: &Abort, members: &[(&str, JsValue)]) -> Result<JsValue, JsValue> 
 async fn read(reader: ReadableStreamDefaultReader, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     loop {
-        let piece = settled(reader.read().into()).await?;
+        let piece = settled(&reader.read()).await?;
         if get(&piece, "done")?.is_truthy() {
             return Ok(body);
         }

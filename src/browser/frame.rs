@@ -5,7 +5,13 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use web_sys::Url;
 
-use super::{body, call, document, element, get, global, listener::Listener, queue::Queue};
+use super::{
+    Arg::{Text, Value},
+    body, call, document, element, get, global,
+    listener::Listener,
+    queue::Queue,
+    text,
+};
 use crate::keep::ports::{Answer, FrameEvent, Frames, HiddenFrame};
 
 /// Hidden frames in this page.
@@ -29,36 +35,31 @@ fn open(url: &str) -> Result<Iframe, JsValue> {
     ];
     let frame = element("iframe", &attributes)?;
     // What the page's style sheets say about frames does not show it either.
-    call(&get(&frame, "style")?, "setProperty", &[&"display".into(), &"none".into(), &"important".into()])?;
-    let events: Rc<Queue<FrameEvent>> = Rc::default();
-    let listen = |target: &JsValue, event, read: fn(&JsValue, &JsValue) -> Option<FrameEvent>| {
-        let (frame, events) = (frame.clone(), events.clone());
-        Listener::new(target, event, move |event| {
-            if let Some(event) = read(&event, &frame) {
-                events.push(event);
-            }
-        })
-    };
-    let listeners = [
-        listen(&frame, "load", |_, _| Some(FrameEvent::Loaded)),
-        listen(&global(), "message", message),
-        listen(&document()?, "securitypolicyviolation", violation),
-    ];
+    call(&get(&frame, "style")?, "setProperty", &[Text("display"), Text("none"), Text("important")])?;
+    let events = Rc::default();
+    let listen = |target: &JsValue, event| Listener::queueing(target, event, &events);
+    let listeners = [listen(&frame, "load"), listen(&global(), "message"), listen(&document()?, "securitypolicyviolation")];
     // Made first, so that a frame that cannot be shown to the page is removed from it all the same.
     let opened = Iframe { frame, events, _listeners: listeners };
-    call(&body()?, "append", &[&opened.frame])?;
+    call(&body()?, "append", &[Value(&opened.frame)])?;
     Ok(opened)
 }
 
 struct Iframe {
     frame: JsValue,
-    events: Rc<Queue<FrameEvent>>,
+    events: Rc<Queue>,
     _listeners: [Listener; 3],
 }
 
 impl HiddenFrame for Iframe {
     fn next(&self) -> Answer<'_, FrameEvent> {
-        Box::pin(self.events.next())
+        Box::pin(async {
+            loop {
+                if let Some(event) = read(&self.events.next().await, &self.frame) {
+                    return event;
+                }
+            }
+        })
     }
 }
 
@@ -68,22 +69,25 @@ impl Drop for Iframe {
     }
 }
 
-fn message(event: &JsValue, frame: &JsValue) -> Option<FrameEvent> {
-    let source = get(event, "source").ok()?;
-    // A frame that was removed has no window, and some messages have no source.
-    let from_frame = source.is_object() && get(frame, "contentWindow").is_ok_and(|window| window == source);
-    Some(FrameEvent::Message { origin: text(event, "origin")?, from_frame, text: text(event, "data") })
+fn read(event: &JsValue, frame: &JsValue) -> Option<FrameEvent> {
+    match text(event, "type")?.as_str() {
+        "load" => Some(FrameEvent::Loaded),
+        "message" => {
+            let source = get(event, "source").ok()?;
+            // A frame that was removed has no window, and some messages have no source.
+            let from_frame = source.is_object() && get(frame, "contentWindow").is_ok_and(|window| window == source);
+            Some(FrameEvent::Message { origin: text(event, "origin")?, from_frame, text: text(event, "data") })
+        }
+        _ => {
+            // What is only reported is not blocked.
+            let frames = matches!(text(event, "effectiveDirective")?.as_str(), "frame-src" | "child-src" | "default-src");
+            let blocked = frames && text(event, "disposition")? != "report";
+            // The browser tells no more of it than the origin, if there was a redirect.
+            (blocked && origin(event, "blockedURI")? == origin(frame, "src")?).then_some(FrameEvent::Blocked)
+        }
+    }
 }
 
-fn violation(event: &JsValue, frame: &JsValue) -> Option<FrameEvent> {
-    // What is only reported is not blocked.
-    let frames = matches!(text(event, "effectiveDirective")?.as_str(), "frame-src" | "child-src" | "default-src");
-    let blocked = frames && text(event, "disposition")? != "report";
-    // The browser tells no more of it than the origin, if there was a redirect.
-    let origin = |url: String| Url::new(&url).ok().map(|url| url.origin());
-    (blocked && origin(text(event, "blockedURI")?)? == origin(text(frame, "src")?)?).then_some(FrameEvent::Blocked)
-}
-
-fn text(of: &JsValue, member: &str) -> Option<String> {
-    get(of, member).ok()?.as_string()
+fn origin(of: &JsValue, member: &str) -> Option<String> {
+    Some(Url::new(&text(of, member)?).ok()?.origin())
 }

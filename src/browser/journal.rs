@@ -8,10 +8,12 @@ use std::{
 use wasm_bindgen::JsValue;
 
 use super::{
+    Arg::{Text, Value},
     call, get, global,
     listener::{Listener, function},
     name_of,
     queue::Queue,
+    text,
 };
 use crate::keep::ports::{Answer, Change, Journal, StoreFailure};
 
@@ -46,13 +48,13 @@ impl Journal for IndexedDb {
 struct Update {
     key: JsValue,
     change: RefCell<Option<Change>>,
-    ended: Queue<Result<(), JsValue>>,
+    ended: Queue,
     listeners: RefCell<Vec<Listener>>,
 }
 
 impl Update {
     async fn run(self: &Rc<Update>) -> Result<(), JsValue> {
-        let opening = call(&get(&global(), "indexedDB")?, "open", &[&DATABASE.into()])?;
+        let opening = call(&get(&global(), "indexedDB")?, "open", &[Text(DATABASE)])?;
         // Who opens a database has to close it, even if nobody waits for it by then: so this outlives the update.
         let update = Rc::downgrade(self);
         let heard = function(move |event| {
@@ -60,16 +62,17 @@ impl Update {
             JsValue::UNDEFINED
         });
         for event in ["upgradeneeded", "success", "error", "blocked"] {
-            call(&opening, "addEventListener", &[&event.into(), &heard])?;
+            call(&opening, "addEventListener", &[Text(event), Value(&heard)])?;
         }
-        self.ended.next().await
+        let outcome = self.ended.next().await;
+        if outcome == JsValue::TRUE { Ok(()) } else { Err(outcome) }
     }
 
     /// Begins the transaction; the rest happens in its events.
     fn begin(self: &Rc<Update>, database: &JsValue) -> Result<(), JsValue> {
-        let transaction = call(database, "transaction", &[&STORE.into(), &"readwrite".into()])?;
-        let store = call(&transaction, "objectStore", &[&STORE.into()])?;
-        let reading = call(&store, "get", &[&self.key])?;
+        let transaction = call(database, "transaction", &[Text(STORE), Text("readwrite")])?;
+        let store = call(&transaction, "objectStore", &[Text(STORE)])?;
+        let reading = call(&store, "get", &[Value(&self.key)])?;
         let listener = |(target, event)| {
             let (update, store) = (Rc::downgrade(self), store.clone());
             Listener::new(target, event, move |event| {
@@ -89,13 +92,13 @@ impl Update {
                 let text = of_target(event, "result").ok().and_then(|text| text.as_string());
                 let change = self.change.take();
                 if let Some(text) = change.and_then(|change| change(text))
-                    && let Err(thrown) = call(store, "put", &[&text.into(), &self.key])
+                    && let Err(thrown) = call(store, "put", &[Text(&text), Value(&self.key)])
                 {
-                    self.ended.push(Err(thrown));
+                    self.ended.push(thrown);
                 }
             }
-            "complete" => self.ended.push(Ok(())),
-            _ => self.ended.push(Err(of_target(event, "error").unwrap_or_default())),
+            "complete" => self.ended.push(JsValue::TRUE),
+            _ => self.ended.push(of_target(event, "error").unwrap_or_default()),
         }
     }
 }
@@ -103,7 +106,7 @@ impl Update {
 fn opened(update: &Weak<Update>, event: &JsValue) {
     let (kind, update) = (kind_of(event), update.upgrade());
     let outcome = of_target(event, "result").and_then(|database| match kind.as_str() {
-        "upgradeneeded" => call(&database, "createObjectStore", &[&STORE.into()]).map(|_| ()),
+        "upgradeneeded" => call(&database, "createObjectStore", &[Text(STORE)]).map(|_| ()),
         "success" => {
             let begun = update.as_ref().map_or(Ok(()), |update| update.begin(&database));
             // A transaction that has begun ends first.
@@ -116,12 +119,12 @@ fn opened(update: &Weak<Update>, event: &JsValue) {
             // Opening it again would wait behind this.
             update.change.take();
         }
-        update.ended.push(Err(thrown));
+        update.ended.push(thrown);
     }
 }
 
 fn kind_of(event: &JsValue) -> String {
-    get(event, "type").ok().and_then(|kind| kind.as_string()).unwrap_or_default()
+    text(event, "type").unwrap_or_default()
 }
 
 fn of_target(event: &JsValue, member: &str) -> Result<JsValue, JsValue> {

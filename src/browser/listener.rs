@@ -1,9 +1,15 @@
 //! [`addEventListener()`](https://developer.mozilla.org/docs/Web/API/EventTarget/addEventListener).
 
+use std::rc::Rc;
+
 use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
-use super::call;
+use super::{
+    Arg::{Text, Value},
+    call,
+    queue::Queue,
+};
 
 /// One type for all that JavaScript calls: each more is a piece of glue.
 type Callback = Closure<dyn Fn(JsValue) -> JsValue>;
@@ -26,8 +32,14 @@ impl Listener {
         listener
     }
 
+    /// Puts every event into a queue.
+    pub(super) fn queueing(target: &JsValue, event: &'static str, queue: &Rc<Queue>) -> Listener {
+        let queue = queue.clone();
+        Listener::new(target, event, move |event| queue.push(event))
+    }
+
     fn ask(&self, method: &str) {
-        let _ = call(&self.target, method, &[&self.event.into(), self.callback.as_ref()]);
+        let _ = call(&self.target, method, &[Text(self.event), Value(self.callback.as_ref())]);
     }
 }
 

@@ -5,7 +5,14 @@ use std::rc::Rc;
 use js_sys::{Function, Promise};
 use wasm_bindgen::JsValue;
 
-use super::{abort::Abort, call, get, global, listener::function, object, queue::Queue};
+use super::{
+    Arg::{Is, Text, Value},
+    abort::Abort,
+    call, get, global,
+    listener::function,
+    object,
+    queue::Queue,
+};
 use crate::keep::ports::{Acquire, Answer, Lock, LockFailure, Locks};
 
 /// The locks of this browser at this origin.
@@ -31,33 +38,33 @@ impl Locks for WebLocks {
 async fn acquire(name: &str, patience: Option<&Abort>) -> Result<Option<Held>, JsValue> {
     let locks = get(&get(&global(), "navigator")?, "locks")?;
     let how = match patience {
-        None => ("steal", JsValue::TRUE),
-        Some(patience) => ("signal", patience.signal()),
+        None => ("steal", Is(true)),
+        Some(patience) => ("signal", Value(patience.signal())),
     };
     // The lock is ours until this promise is kept. Its guard exists before the lock: one that is granted when nobody awaits it any
     // more is given back at once.
     let mut release = None;
     let promise = JsValue::from(Promise::new(&mut |resolve, _| release = Some(resolve)));
     let held = Held(release.ok_or(JsValue::UNDEFINED)?);
-    let outcome: Rc<Queue<bool>> = Rc::default();
+    let outcome: Rc<Queue> = Rc::default();
     let granted = {
         let outcome = outcome.clone();
         function(move |_| {
-            outcome.push(true);
+            outcome.push(JsValue::TRUE);
             promise.clone()
         })
     };
     let ended = {
         let outcome = outcome.clone();
         function(move |_| {
-            outcome.push(false);
+            outcome.push(JsValue::FALSE);
             JsValue::UNDEFINED
         })
     };
-    let request = call(&locks, "request", &[&name.into(), &object(&[how])?, &granted])?;
+    let request = call(&locks, "request", &[Text(name), Value(&object(&[how])?), Value(&granted)])?;
     // This is also what hears, and keeps to itself, that a lock was stolen.
-    call(&request, "then", &[&ended, &ended])?;
-    Ok(outcome.next().await.then_some(held))
+    call(&request, "then", &[Value(&ended), Value(&ended)])?;
+    Ok(outcome.next().await.is_truthy().then_some(held))
 }
 
 struct Held(Function);

@@ -19,6 +19,7 @@ mod tasks;
 
 use std::rc::Rc;
 
+use Arg::{Is, List, Text, Value, Whole};
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -72,16 +73,46 @@ pub fn ports() -> Ports {
     }
 }
 
+/// A value for JavaScript: it becomes one where it is passed on, and not at every call, which is smaller.
+#[derive(Clone, Copy)]
+enum Arg<'a> {
+    Is(bool),
+    List(&'a [&'a str]),
+    Text(&'a str),
+    Value(&'a JsValue),
+    Whole(i32),
+}
+
+impl From<Arg<'_>> for JsValue {
+    fn from(arg: Arg<'_>) -> JsValue {
+        match arg {
+            Is(is) => is.into(),
+            List(texts) => array(texts.iter().copied().map(Text)).into(),
+            Text(text) => text.into(),
+            Value(value) => value.clone(),
+            Whole(number) => number.into(),
+        }
+    }
+}
+
+fn array<'a>(args: impl Iterator<Item = Arg<'a>>) -> Array {
+    let array = Array::new();
+    for arg in args {
+        array.push(&arg.into());
+    }
+    array
+}
+
 /// Awaits what should be a promise, and may have been replaced by something else.
-async fn settled(promise: JsValue) -> Result<JsValue, JsValue> {
-    JsFuture::from(Promise::resolve(&promise)).await
+fn settled(promise: &JsValue) -> JsFuture {
+    Promise::resolve(promise).into()
 }
 
 /// An object with these members.
-fn object(members: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+fn object(members: &[(&str, Arg<'_>)]) -> Result<JsValue, JsValue> {
     let object = Object::new().into();
     for (name, value) in members {
-        Reflect::set(&object, &(*name).into(), value)?;
+        Reflect::set(&object, &(*name).into(), &(*value).into())?;
     }
     Ok(object)
 }
@@ -96,15 +127,20 @@ fn get(target: &JsValue, member: &str) -> Result<JsValue, JsValue> {
     Reflect::get(target, &member.into())
 }
 
+/// A member that is a text, of what should be an object.
+fn text(target: &JsValue, member: &str) -> Option<String> {
+    get(target, member).ok()?.as_string()
+}
+
 /// Calls what should be a method.
-fn call(target: &JsValue, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
-    get(target, method)?.dyn_into::<Function>()?.apply(target, &arguments.iter().collect::<Array>())
+fn call(target: &JsValue, method: &str, arguments: &[Arg<'_>]) -> Result<JsValue, JsValue> {
+    get(target, method)?.dyn_into::<Function>()?.apply(target, &array(arguments.iter().copied()))
 }
 
 /// Makes one of what should be a class.
-fn new(class: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
+fn new(class: &str, arguments: &[Arg<'_>]) -> Result<JsValue, JsValue> {
     let class: Function = get(&global(), class)?.dyn_into()?;
-    Reflect::construct(&class, &arguments.iter().collect())
+    Reflect::construct(&class, &array(arguments.iter().copied()))
 }
 
 /// The page, where there is one.
@@ -121,14 +157,14 @@ fn body() -> Result<JsValue, JsValue> {
 
 /// An element with these attributes, outside of the page.
 fn element(name: &str, attributes: &[(&str, &str)]) -> Result<JsValue, JsValue> {
-    let element = call(&document()?, "createElement", &[&name.into()])?;
+    let element = call(&document()?, "createElement", &[Text(name)])?;
     for (attribute, value) in attributes {
-        call(&element, "setAttribute", &[&(*attribute).into(), &(*value).into()])?;
+        call(&element, "setAttribute", &[Text(attribute), Text(value)])?;
     }
     Ok(element)
 }
 
 /// The name of what was thrown, if it has one: `QuotaExceededError`, `TimeoutError`, …
 fn name_of(thrown: &JsValue) -> String {
-    get(thrown, "name").ok().and_then(|name| name.as_string()).unwrap_or_default()
+    text(thrown, "name").unwrap_or_default()
 }

@@ -6,7 +6,12 @@ use std::{cell::RefCell, fmt, rc::Rc};
 use wasm_bindgen::JsValue;
 use web_sys::{Url, Window};
 
-use super::{body, call, document, element, get, global, listener::Listener};
+use super::{
+    Arg::{Text, Value},
+    body, call, document, element, get, global,
+    listener::Listener,
+    text,
+};
 use crate::page::ports::{FramedBy, Navigation, Wake};
 
 /// The address bar of this page.
@@ -73,12 +78,13 @@ impl Navigation for AddressBar {
             && parent != self.window
             && parent.location().origin().is_ok_and(|parent| parent == origin)
         {
-            let _ = call(&parent, "postMessage", &[&text.into(), &origin.into()]);
+            let _ = call(&parent, "postMessage", &[Text(text), Text(&origin)]);
         }
     }
 
     fn on_wake(&self, callback: Rc<dyn Fn(Wake)>) {
-        let listener = |target: &JsValue, event, wake: fn(&JsValue) -> Option<Wake>| {
+        let Ok(document) = document() else { return };
+        let listener = |target: &JsValue, event| {
             let callback = callback.clone();
             Listener::new(target, event, move |event| {
                 if let Some(wake) = wake(&event) {
@@ -86,13 +92,16 @@ impl Navigation for AddressBar {
                 }
             })
         };
-        *self.wakes.borrow_mut() = vec![
-            listener(&self.window, "online", |_| Some(Wake::Online)),
-            listener(&self.window, "pageshow", |event| get(event, "persisted").ok()?.is_truthy().then_some(Wake::Returned)),
-            listener(&document().unwrap_or_default(), "visibilitychange", |_| {
-                (get(&document().ok()?, "visibilityState").ok()? == "visible").then_some(Wake::Visible)
-            }),
-        ];
+        *self.wakes.borrow_mut() =
+            [listener(&self.window, "online"), listener(&self.window, "pageshow"), listener(&document, "visibilitychange")].into();
+    }
+}
+
+fn wake(event: &JsValue) -> Option<Wake> {
+    match text(event, "type")?.as_str() {
+        "online" => Some(Wake::Online),
+        "pageshow" => get(event, "persisted").ok()?.is_truthy().then_some(Wake::Returned),
+        _ => (text(&document().ok()?, "visibilityState")? == "visible").then_some(Wake::Visible),
     }
 }
 
@@ -103,13 +112,13 @@ fn submit(url: &str, form: &[(&str, &str)]) -> Result<(), JsValue> {
     }
     let attributes = [("method", "post"), ("action", url), ("target", "_self"), ("accept-charset", "utf-8"), ("hidden", "")];
     let form = element("form", &attributes)?;
-    call(&form, "append", &fields.iter().collect::<Vec<_>>())?;
-    let body = body()?;
-    call(&body, "appendChild", &[&form])?;
-    // From here on the names of the fields may hide the methods of the form.
+    // Fields hide the form's own methods if they are called like them.
     let submit = get(&get(&get(&global(), "HTMLFormElement")?, "prototype")?, "submit")?;
-    let submitted = call(&submit, "call", &[&form]);
-    call(&body, "removeChild", &[&form])?;
+    call(&form, "append", &fields.iter().map(Value).collect::<Vec<_>>())?;
+    let body = body()?;
+    call(&body, "append", &[Value(&form)])?;
+    let submitted = call(&submit, "call", &[Value(&form)]);
+    call(&body, "removeChild", &[Value(&form)])?;
     submitted.map(|_| ())
 }
 

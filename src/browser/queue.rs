@@ -7,37 +7,31 @@ use std::{
     task::{Poll, Waker},
 };
 
+use wasm_bindgen::JsValue;
+
 /// What happened, in order. One future at a time waits for more.
-pub(super) struct Queue<T> {
-    entries: RefCell<VecDeque<T>>,
+#[derive(Default)]
+pub(super) struct Queue {
+    entries: RefCell<VecDeque<JsValue>>,
     waiting: Cell<Option<Waker>>,
 }
 
-impl<T> Queue<T> {
-    pub(super) fn push(&self, entry: T) {
+impl Queue {
+    pub(super) fn push(&self, entry: JsValue) {
         self.entries.borrow_mut().push_back(entry);
         if let Some(waker) = self.waiting.take() {
             waker.wake();
         }
     }
 
-    pub(super) async fn next(&self) -> T {
+    pub(super) async fn next(&self) -> JsValue {
         poll_fn(|context| {
             let next = self.entries.borrow_mut().pop_front();
-            match next {
-                Some(entry) => Poll::Ready(entry),
-                None => {
-                    self.waiting.set(Some(context.waker().clone()));
-                    Poll::Pending
-                }
+            if next.is_none() {
+                self.waiting.set(Some(context.waker().clone()));
             }
+            next.map_or(Poll::Pending, Poll::Ready)
         })
         .await
-    }
-}
-
-impl<T> Default for Queue<T> {
-    fn default() -> Queue<T> {
-        Queue { entries: RefCell::default(), waiting: Cell::default() }
     }
 }
