@@ -237,6 +237,9 @@ impl Keep {
             let tokens = tokens?.ok_or(Interrupted::SignInNeeded)?;
             let session = tokens.session.clone();
             self.install(tokens, None);
+            if let Some(changed) = renew::compare(&self.settings.registration.scope, &session.scope) {
+                self.tell(changed);
+            }
             Ok(session)
         }
     }
@@ -475,6 +478,8 @@ impl Keep {
             .borrow_mut()
             .as_mut()
             .map(|tokens| (tokens.line.name.clone(), tokens.line.shared, tokens.line.refresh_token.take(), tokens.id_token.take()));
+        // Who is signed in only in other tabs is signed out there.
+        let line = line.or_else(|| self.mark().line.map(|name| (name, true, None, None)));
         let just_now = |mark: &mark::Mark| mark.signed_out.is_some_and(|at| self.ports.clock.now().distance(at) < LEAVE_ONCE);
         let done_elsewhere = line.is_none() && just_now(&self.mark());
         self.end(Ended::SignedOut);

@@ -550,7 +550,7 @@ impl Keep {
 }
 
 /// How two scopes differ, if they do.
-fn compare(asked: &Scope, granted: &Scope) -> Option<Event> {
+pub(super) fn compare(asked: &Scope, granted: &Scope) -> Option<Event> {
     let words = |of: &Scope, without: &Scope| of.iter().filter(|word| !without.contains(word)).map(str::to_owned).collect::<Vec<_>>();
     let (missing, added) = (words(asked, granted), words(granted, asked));
     (!missing.is_empty() || !added.is_empty()).then_some(Event::ScopeChanged { missing, added })

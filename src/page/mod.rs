@@ -198,7 +198,11 @@ impl Client {
             match known {
                 Some(flight) => flight.await,
                 None => {
-                    let session = inner.keep.restore().await;
+                    // A page of another origin around this one is not shown who is signed in.
+                    let session = match inner.navigation.framed_by() {
+                        FramedBy::AnotherOrigin => None,
+                        FramedBy::Nobody | FramedBy::ThisOrigin => inner.keep.restore().await,
+                    };
                     inner.settle();
                     Ok(session.map_or(Finished::Nothing, |session| Finished::Restored { session }))
                 }
