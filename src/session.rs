@@ -11,9 +11,10 @@
 //!    that tabs do not do it all at once. Not within three seconds of the last time, however short it lives.
 //! 3. Nobody renews without having waited for its turn among the tabs, and then only if no other tab has done it meanwhile.
 //! 4. Rungs are climbed in order, and each at most once: refresh token, another tab, hidden frame, redirect. One that is closed
-//!    leads to the next.
+//!    leads to the next, and so does one that is skipped, which is tried again with the whole way if nothing else led there.
 //! 5. What was interrupted changes nothing: the whole way is tried again after a pause that doubles, up to five minutes, or that the
-//!    provider asked for. The network's return and a user's look end the pause.
+//!    provider asked for. The network's return and a user's look end the pause. So does a request that needs a token, unless the
+//!    provider asked for the pause.
 //! 6. Only the provider's refusal, a sign-out, another user, or the end of the last token when no rung is left end a session.
 //! 7. No timer is longer than a minute: what is due is seen soon after a sleep.
 //!
@@ -39,13 +40,14 @@
 //! | `Resting` | `Needed` | `Queued` | `Lock` |
 //! | `Queued` | `Locked` | `Climbing` | `Climb` |
 //! | other | `Locked` | same | `Unlock` |
-//! | `Climbing` | `Fell(Closed)`, a rung is left | `Climbing` | `Climb` |
+//! | `Climbing` | `Fell(Closed)`, `Fell(Skipped)`; a rung is left | `Climbing` | `Climb` |
+//! | `Climbing` | the same, none is, one was skipped, there is a token | `Waiting` | `Unlock`, `Wake` |
 //! | `Climbing` | `Fell(Closed)`, none is, token lives | `Stuck` | `Unlock`, `SignInNeeded`, `Wake` |
 //! | `Climbing` | `Fell(Closed)`, none is, token ended | `Out` | `Unlock`, `SignInNeeded`, `End` |
 //! | `Climbing` | `Fell(Closed)`, none is, there was no token | `Out` | `Unlock`, `Settled` |
 //! | `Climbing` | `Fell(Interrupted)` | `Waiting` | `Unlock`, `Settled` if there was no token, `Wake` |
 //! | `Climbing` | `Fell(Over)` | `Out` | `Unlock`, `End` |
-//! | `Waiting` | `Woken` after the pause, `Alerted` or `Needed` after a breath | `Queued` | `Lock` |
+//! | `Waiting` | `Woken` after the pause, `Alerted` after a breath, `Needed` after what was asked for | `Queued` | `Lock` |
 //! | `Stuck` | `Woken`, `Alerted`; token ended | `Out` | `End` |
 //! | any | `Ended` | `Out` | `Unlock`, `End` |
 //!
@@ -203,6 +205,8 @@ pub enum Fall {
     },
     /// The session is over.
     Over(Ended),
+    /// It cannot be tried now. Another one may work; else all is tried again later.
+    Skipped,
 }
 
 /// What is to be done.
@@ -246,6 +250,8 @@ enum Stage {
     Waiting {
         since: Moment,
         pause: Duration,
+        /// How long somebody who needs a token must wait at least.
+        breath: Duration,
     },
     Stuck,
 }
@@ -310,7 +316,7 @@ impl Life {
 
     /// How long until all is tried again, if that was interrupted.
     pub fn pause(&self, now: Moment) -> Option<Duration> {
-        if let Stage::Waiting { since, pause } = self.stage { Some(pause.saturating_sub(now.since(since))) } else { None }
+        if let Stage::Waiting { since, pause, .. } = self.stage { Some(pause.saturating_sub(now.since(since))) } else { None }
     }
 
     /// Whether nobody is signed in, and nobody looks whether somebody is.
@@ -347,27 +353,21 @@ impl Life {
                 let young = self.lease.is_some_and(|lease| lease.is_good(now) && now.since(lease.since) < BREATH);
                 if young { vec![] } else { self.queue() }
             }
-            (Stage::Queued, Input::Locked) => self.climb(self.rungs, now),
+            (Stage::Queued, Input::Locked) => self.climb(self.rungs, now, chance),
             (_, Input::Locked) => vec![Effect::Unlock],
             (Stage::Climbing { rung, left }, Input::Fell(Fall::Closed)) => {
                 // Another tab may be signed in at any time; the others stay closed until there is a new token.
                 if rung != Rung::Tab {
                     self.rungs = self.rungs.without(rung);
                 }
-                self.climb(left, now)
+                self.climb(left, now, chance)
             }
-            (Stage::Climbing { .. }, Input::Fell(Fall::Interrupted { retry_after })) => {
-                let doubled = FIRST_PAUSE.saturating_mul(1u32.checked_shl(self.interruptions).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
-                let pause = part(doubled, 2).saturating_add(chance.of(part(doubled, 2)));
-                let pause = retry_after.map_or(pause, |wanted| pause.saturating_add(wanted.min(LONGEST_RETRY_AFTER)));
-                self.interruptions = self.interruptions.saturating_add(1);
-                self.stage = Stage::Waiting { since: now, pause };
-                let settled = self.lease.is_none().then_some(Effect::Settled);
-                [Effect::Unlock].into_iter().chain(settled).chain(self.wake(now)).collect()
-            }
+            (Stage::Climbing { left, .. }, Input::Fell(Fall::Skipped)) => self.climb(left, now, chance),
+            (Stage::Climbing { .. }, Input::Fell(Fall::Interrupted { retry_after })) => self.wait(retry_after, now, chance),
             (Stage::Climbing { .. }, Input::Fell(Fall::Over(reason))) => self.end(reason),
-            (Stage::Waiting { since, pause }, Input::Woken) if now.since(since) >= pause => self.queue(),
-            (Stage::Waiting { since, .. }, Input::Alerted | Input::Needed) if now.since(since) >= BREATH => self.queue(),
+            (Stage::Waiting { since, pause, .. }, Input::Woken) if now.since(since) >= pause => self.queue(),
+            (Stage::Waiting { since, .. }, Input::Alerted) if now.since(since) >= BREATH => self.queue(),
+            (Stage::Waiting { since, breath, .. }, Input::Needed) if now.since(since) >= breath => self.queue(),
             (Stage::Waiting { .. }, Input::Woken | Input::Alerted) => self.wake(now),
             (Stage::Stuck, Input::Woken | Input::Alerted) if !self.is_good(now) => self.end(Ended::Expired),
             (Stage::Stuck, Input::Woken | Input::Alerted) => self.wake(now),
@@ -381,10 +381,14 @@ impl Life {
     }
 
     /// Climbs the first of these rungs.
-    fn climb(&mut self, rungs: Rungs, now: Moment) -> Vec<Effect> {
+    fn climb(&mut self, rungs: Rungs, now: Moment, chance: Chance) -> Vec<Effect> {
         if let Some(rung) = rungs.first() {
             self.stage = Stage::Climbing { rung, left: rungs.without(rung) };
             return vec![Effect::Climb(rung)];
+        }
+        // What is not closed by now was skipped.
+        if self.lease.is_some() && self.rungs.without(Rung::Tab) != Rungs::default() {
+            return self.wait(None, now, chance);
         }
         match self.lease {
             None => {
@@ -400,6 +404,17 @@ impl Life {
                 vec![Effect::Unlock, Effect::SignInNeeded, Effect::End(Ended::Expired)]
             }
         }
+    }
+
+    /// Waits before all is tried again.
+    fn wait(&mut self, retry_after: Option<Duration>, now: Moment, chance: Chance) -> Vec<Effect> {
+        let doubled = FIRST_PAUSE.saturating_mul(1u32.checked_shl(self.interruptions).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+        let pause = part(doubled, 2).saturating_add(chance.of(part(doubled, 2)));
+        let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        self.interruptions = self.interruptions.saturating_add(1);
+        self.stage = Stage::Waiting { since: now, pause: pause.saturating_add(asked), breath: asked.max(BREATH) };
+        let settled = self.lease.is_none().then_some(Effect::Settled);
+        [Effect::Unlock].into_iter().chain(settled).chain(self.wake(now)).collect()
     }
 
     fn end(&mut self, reason: Ended) -> Vec<Effect> {
@@ -529,9 +544,34 @@ mod tests {
         let mut life = climbing(300, 240, &[Rung::RefreshToken]);
         step(&mut life, Input::Fell(Fall::Interrupted { retry_after: Some(secs(120)) }), at(240));
         assert!(matches!(step(&mut life, Input::Alerted, at(241))[..], [Effect::Wake(_)]));
-        assert_eq!(step(&mut life, Input::Needed, at(241)), []);
+        assert_eq!(step(&mut life, Input::Needed, at(359)), []);
         assert!(matches!(step(&mut life, Input::Woken, at(300))[..], [Effect::Wake(_)]), "the provider asked for 120 seconds");
+        let mut patient = life;
+        assert_eq!(step(&mut patient, Input::Needed, at(360)), [Effect::Lock]);
         assert_eq!(step(&mut life, Input::Alerted, at(300)), [Effect::Lock]);
+
+        let mut life = climbing(300, 240, &[Rung::RefreshToken]);
+        for _ in 0..9 {
+            step(&mut life, INTERRUPTED, at(240));
+            step(&mut life, Input::Woken, at(1000));
+            step(&mut life, Input::Locked, at(1000));
+        }
+        step(&mut life, INTERRUPTED, at(1000));
+        assert_eq!(step(&mut life, Input::Needed, at(1001)), []);
+        assert_eq!(step(&mut life, Input::Needed, at(1002)), [Effect::Lock], "nobody asked for this pause");
+    }
+
+    #[test]
+    fn a_rung_that_is_skipped_is_tried_again() {
+        const SKIPPED: Input = Input::Fell(Fall::Skipped);
+        let mut life = climbing(300, 240, &[Rung::RefreshToken, Rung::Tab, Rung::Frame]);
+        assert_eq!(step(&mut life, SKIPPED, at(241)), [Effect::Climb(Rung::Tab)]);
+        assert_eq!(step(&mut life, CLOSED, at(241)), [Effect::Climb(Rung::Frame)]);
+        assert!(matches!(step(&mut life, CLOSED, at(242))[..], [Effect::Unlock, Effect::Wake(_)]));
+        assert_eq!(step(&mut life, Input::Woken, at(400)), [Effect::Lock]);
+        assert_eq!(step(&mut life, Input::Locked, at(400)), [Effect::Climb(Rung::RefreshToken)]);
+        assert_eq!(step(&mut life, CLOSED, at(400)), [Effect::Climb(Rung::Tab)], "what is closed stays closed");
+        assert_eq!(step(&mut life, CLOSED, at(400)), [Effect::Unlock, Effect::SignInNeeded, Effect::End(Ended::Expired)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The cases are the same each time. `PROPTEST_CASES=100000 cargo test --test world fuzz` tries more of them.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
 
 use proptest::{
     collection::vec,
@@ -12,17 +12,19 @@ use proptest::{
 };
 use serde_json::{Value, json};
 use tokenkeep::{
+    Event,
     keep::Destination,
     protocol::{
         Algorithm, Callback, Challenge, Discovery, Error, HttpUrl, Issuer, Json, Jwks, Metadata, Misbehaved, Response, Scope, Unreadable,
         Unverified, callback::MAX_CALLBACK, form, json::MAX_DEPTH,
     },
+    session::Ended,
 };
 use url::{Url, form_urlencoded};
 
 use crate::{
     test,
-    world::{ISSUER, b64, json_response},
+    world::{Endpoint, ISSUER, World, b64, json_response, run},
 };
 
 /// How many values are tried, unless the environment says otherwise.
@@ -581,6 +583,116 @@ fn any_answer_is_judged_without_a_panic() {
             ));
             let keys = Jwks::read(&response);
             prop_assert!(keys.is_err() || (status == 200 && response.json().is_ok()));
+        }
+        Ok(())
+    });
+}
+
+// Refresh tokens.
+
+/// What a token endpoint may answer: status, content type, `Retry-After`, body.
+type Answer = (u16, &'static str, Option<&'static str>, Vec<u8>);
+
+fn token_answers() -> impl Strategy<Value = Answer> {
+    let status = prop_oneof![
+        4 => Just(200),
+        4 => Just(400),
+        4 => sample::select(vec![201, 204, 206, 401, 403, 404, 408, 429, 500, 502, 503, 504, 524]),
+        1 => 400..600u16,
+    ];
+    let content_type =
+        sample::select(vec!["application/json", "application/json", "Application/JSON;charset=utf-8", "text/html", "text/plain", ""]);
+    let retry_after = sample::select(vec![None, None, Some("1"), Some("9".repeat(20).leak()), Some("-1"), Some("soon")]);
+    let text = sample::select(vec!["access-x", "refresh-x", "Bearer", "bearer", "DPoP", "openid", "", "a b", "ä"]);
+    let value = prop_oneof![6 => text.prop_map(Value::from), 1 => Just(Value::Null), 1 => values()];
+    let name = sample::select(vec!["access_token", "token_type", "refresh_token", "scope", "id_token", "error", "error_description"]);
+    let error = sample::select(vec!["invalid_grant", "invalid_client", "server_error"]).prop_map(Value::from);
+    let member = prop_oneof![5 => (name, value), 1 => (Just("error"), error)];
+    let lifetime = sample::select(vec![Value::Null, json!(300), json!("3600"), json!(1e18), json!(-1), json!("soon"), json!([])]);
+    let object = (vec(member, 0..4), any::<bool>(), lifetime).prop_map(|(members, right, lifetime)| {
+        let mut body =
+            if right { json!({"access_token": "access-y", "token_type": "Bearer", "refresh_token": "refresh-y"}) } else { json!({}) };
+        body["expires_in"] = lifetime;
+        for (name, value) in members {
+            body[name] = value;
+        }
+        body.to_string().into_bytes()
+    });
+    let refusal = sample::select(vec![
+        r#"{"error":"invalid_grant"}"#,
+        r#"{"error":"invalid_grant","error":"invalid_grant"}"#,
+        r#"{"error":["invalid_grant"]}"#,
+        r#"[{"error":"invalid_grant"}]"#,
+        r#"{"error":"invalid_grant"#,
+        "invalid_grant",
+    ]);
+    let body = prop_oneof![
+        6 => object,
+        2 => refusal.prop_map(|text| text.as_bytes().to_vec()),
+        1 => json_texts().prop_map(String::into_bytes),
+        1 => vec(any::<u8>(), 0..64),
+    ];
+    (status, content_type, retry_after, body)
+}
+
+#[test]
+fn no_answer_ends_a_session_but_a_well_formed_refusal() {
+    always((vec(token_answers(), 1..4), prop::bool::weighted(0.9)), |(answers, plain)| {
+        let world = World::new();
+        let config = World::config().renew_by_frame(false);
+        let mut tab = world.tab_with(&if plain { config.scopes("orders:read").oauth_only() } else { config }).unwrap();
+        tab.sign_in().unwrap();
+        world.later(Duration::from_secs(10));
+        // What was presented, and what was answered.
+        let log: Rc<RefCell<Vec<(String, Response)>>> = Rc::default();
+        let (noted, left) = (log.clone(), RefCell::new(answers.clone()));
+        world.provider.answer(Endpoint::Token, move |sent, right| {
+            let next = if left.borrow().is_empty() { None } else { Some(left.borrow_mut().remove(0)) };
+            let response = next.map_or(right, |(status, content_type, retry_after, body)| {
+                let headers = [("content-type", Some(content_type)), ("retry-after", retry_after)];
+                let headers = headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+                Response { status, headers: headers.collect(), body }
+            });
+            noted.borrow_mut().push((sent.field("refresh_token").unwrap(), response.clone()));
+            Ok(response)
+        });
+        for _ in &answers {
+            let _ = run(tab.client.renew());
+            world.later(Duration::from_secs(30));
+        }
+
+        let log = log.borrow();
+        let is_json =
+            |response: &Response| response.header("content-type").is_some_and(|kind| kind.to_lowercase().starts_with("application/json"));
+        let object = |response: &Response| -> Option<Value> { serde_json::from_slice(&response.body).ok().filter(Value::is_object) };
+        let rejects = |(_, response): &&(String, Response)| {
+            response.status == 400 && is_json(response) && object(response).is_some_and(|body| body["error"] == "invalid_grant")
+        };
+        let ends: Vec<_> = tab.news().into_iter().filter(|event| matches!(event, Event::Ended(_))).collect();
+        match &ends[..] {
+            [] => {
+                // What a sloppy reader takes for a refusal repeats a member.
+                let twice =
+                    |(_, response): &(String, Response)| response.body.windows(7).filter(|window| window == b"\"error\"").count() > 1;
+                prop_assert!(log.iter().filter(rejects).all(twice));
+                prop_assert!(tab.session().is_some());
+            }
+            [Event::Ended(Ended::Rejected)] => prop_assert!(log.last().as_ref().is_some_and(rejects) && tab.session().is_none()),
+            other => prop_assert!(false, "{:?}", other),
+        }
+        // Whoever may have taken a token does not see it again.
+        for (index, (token, response)) in log.iter().enumerate() {
+            let page = response.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+            let error = object(response).is_some_and(|body| is_json(response) && body["error"].is_string());
+            // RFC 6749 §6: without another one, this one is used again.
+            let same = |body: &Value| body["refresh_token"].is_null() || body["refresh_token"] == **token;
+            let stays = object(response).is_some_and(|body| body["access_token"].is_string() && same(&body));
+            let taken = match response.status {
+                200 => !page && !error && !stays,
+                201..=299 | 502 | 504 => true,
+                _ => false,
+            };
+            prop_assert!(!taken || log[index + 1..].iter().all(|(other, _)| other != token), "{} {:?}", token, response);
         }
         Ok(())
     });

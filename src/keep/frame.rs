@@ -25,7 +25,7 @@ pub(super) async fn ask(ports: &Ports, url: &Secret<String>, redirect_uri: &Http
         match within(&*ports.clock, left, frame.next()).await {
             None => return Err(Interrupted::FrameTimedOut.into()),
             Some(FrameEvent::Blocked) => return Err(Misconfigured::FrameBlocked.into()),
-            Some(FrameEvent::Loaded) => patience = DEADLINE.min(passed.saturating_add(AFTER_LOAD)),
+            Some(FrameEvent::Loaded) => patience = DEADLINE.min(ports.clock.moment().since(start).saturating_add(AFTER_LOAD)),
             Some(FrameEvent::Message { origin, from_frame, text }) => {
                 if let Some(callback) = answer(&origin, from_frame, text.as_deref(), redirect_uri, state) {
                     return Ok(callback);

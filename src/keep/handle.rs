@@ -84,6 +84,12 @@ impl Handle {
         Box::pin(keep.clone().restore())
     }
 
+    /// Takes no session over from another tab: this page is not to be shown who is signed in.
+    pub fn stay_out(&self) {
+        let Handle::Here(keep) = self;
+        keep.estranged.set(true);
+    }
+
     /// Renews the access token, now.
     pub fn renew(&self) -> Answer<'static, Result<Session, Error>> {
         let Handle::Here(keep) = self;
@@ -94,6 +100,12 @@ impl Handle {
     pub fn wake(&self, returned: bool) {
         let Handle::Here(keep) = self;
         keep.wake(returned);
+    }
+
+    /// Whether the page was asked to leave for the provider, and still is.
+    pub fn is_redirecting(&self) -> bool {
+        let Handle::Here(keep) = self;
+        keep.redirecting.get()
     }
 
     /// The page was asked to leave for the provider, and could not.

@@ -36,4 +36,9 @@ impl KeyCache {
         }
         allowed
     }
+
+    /// The keys could not be read: the minute has not begun.
+    pub(crate) fn not_reread(&self) {
+        self.reread.borrow_mut().take();
+    }
 }

@@ -111,8 +111,8 @@ pub struct Keep {
     estranged: Cell<bool>,
 }
 
-/// A token that is being obtained for an access.
-type Obtaining = (Access, Flight<Result<(), Error>>);
+/// A token that is being obtained for an access, or, since then, was not to be had.
+type Obtaining = (Access, Flight<Result<(), Error>>, Option<Moment>);
 
 /// Who is signed in, and until when. Holds no token.
 #[derive(Clone, Debug, PartialEq)]
@@ -299,12 +299,13 @@ impl Keep {
     async fn begin_line(&self, redeemed: Redeemed, before: Option<String>, by: Option<Rung>) -> Option<Tokens> {
         let Redeemed { mut granted, claims, id_token, nonce, since } = redeemed;
         let name = self.random_name().ok()?;
-        let shared = match journal::begin(&self.ports, &self.name, &name, before).await {
-            Ok(false) => return None,
-            Ok(true) => true,
-            // Then nobody else gets it.
-            Err(_) => false,
-        };
+        // Without a channel nobody else gets it, and without a journal nobody may.
+        let shared = self.tabs.are_heard()
+            && match journal::begin(&self.ports, &self.name, &name, before).await {
+                Ok(false) => return None,
+                Ok(true) => true,
+                Err(_) => false,
+            };
         let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, spent: false, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
@@ -453,6 +454,7 @@ impl Keep {
     fn drop_tokens(&self, reason: Ended) {
         self.generation.set(self.generation.get().wrapping_add(1));
         let line = self.tokens.take().map(|tokens| tokens.line.name);
+        self.obtaining.take();
         self.redirecting.set(false);
         let now = self.ports.clock.now();
         match reason {
@@ -583,7 +585,7 @@ impl Keep {
             None => self.read_keys(metadata, Cache::Default).await?,
         };
         if unverified.checks(&keys).is_empty() && self.keys.may_reread(self.ports.clock.now()) {
-            keys = self.read_keys(metadata, Cache::Reload).await?;
+            keys = self.read_keys(metadata, Cache::Reload).await.inspect_err(|_| self.keys.not_reread())?;
         }
         let mut outcomes = Vec::new();
         for check in unverified.checks(&keys) {

@@ -17,7 +17,7 @@ use crate::{
         Access, Claims, Discovery, Error, Granted, Interrupted, Kind, Misbehaved, Moment, Presented, Prompt, Refresh, Scope, Secret,
         SignIn, Source, Unverified, authorize::authorize, id_token::Renewed,
     },
-    session::{Chance, Effect, Ended, Fall, Input, Rung, Rungs},
+    session::{BREATH, Chance, Effect, Ended, Fall, Input, Rung, Rungs},
 };
 
 /// How long a tab waits for its turn before it takes it from whoever does not give it back: longer than a renewal may take.
@@ -34,6 +34,8 @@ pub(super) enum Fallen {
     Interrupted(Error, Option<Duration>),
     /// The session is over.
     Over(Ended),
+    /// It could not be tried.
+    Skipped(Error),
 }
 
 impl Fallen {
@@ -149,7 +151,7 @@ impl Keep {
     }
 
     async fn climb(self: Rc<Self>, rung: Rung) {
-        let generation = self.generation.get();
+        let (generation, before) = (self.generation.get(), self.token_age(&self.settings.access));
         let outcome = match rung {
             Rung::RefreshToken => self.by_refresh_token().await,
             Rung::Tab => match self.ask_tabs().await {
@@ -159,7 +161,9 @@ impl Keep {
             Rung::Frame => self.by_frame().await,
             Rung::Redirect => return,
         };
+        // What another tab handed over meanwhile is no failure.
         if self.generation.get() == generation
+            && self.token_age(&self.settings.access) == before
             && let Err(fallen) = outcome
         {
             self.fall(rung, fallen);
@@ -171,14 +175,15 @@ impl Keep {
             Fallen::Closed(error) => (Fall::Closed, error),
             Fallen::Interrupted(error, retry_after) => (Fall::Interrupted { retry_after }, Some(error)),
             Fallen::Over(reason) => (Fall::Over(reason), None),
+            Fallen::Skipped(error) => (Fall::Skipped, Some(error)),
         };
         if error.is_some() {
             *self.trouble.borrow_mut() = error.clone();
         }
         let over = matches!(fall, Fall::Over(_));
         self.feed(Input::Fell(fall));
-        if !over && (error.is_some() || rung != Rung::Tab) {
-            let pause = self.life.get().pause(self.ports.clock.moment());
+        let pause = self.life.get().pause(self.ports.clock.moment());
+        if !over && (error.is_some() || rung != Rung::Tab || pause.is_some()) {
             self.tell(Event::RenewalFailed { by: rung, error, pause });
         }
     }
@@ -239,7 +244,8 @@ impl Keep {
             Ok(response) => refresh.finish(&response),
             Err(failure) => Presented::Unknown(failure.of(Source::Token)),
         };
-        if self.generation.get() != generation {
+        // What comes late is not for who signed in meanwhile.
+        if self.generation.get() != generation || !self.has_line(&name) {
             return Err(Fallen::Closed(None));
         }
         match presented {
@@ -259,6 +265,10 @@ impl Keep {
         }
     }
 
+    pub(super) fn has_line(&self, name: &str) -> bool {
+        self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.name == name)
+    }
+
     fn with_line(&self, name: &str, number: u64, change: impl FnOnce(&mut Line)) {
         if let Some(tokens) = self.tokens.borrow_mut().as_mut().filter(|tokens| tokens.line.name == name && tokens.line.number == number) {
             change(&mut tokens.line);
@@ -267,7 +277,9 @@ impl Keep {
 
     async fn claim(self: &Rc<Self>, name: &str, number: u64, shared: bool) -> Result<(), Fallen> {
         if !shared {
-            return Ok(());
+            // Nobody says anything to this tab: the note is all there is.
+            let out = self.mark().signed_out.is_some();
+            return if out { Err(Fallen::Over(Ended::SignedOutElsewhere)) } else { Ok(()) };
         }
         match journal::claim(&self.ports, &self.name, name, number).await {
             Ok(Claim::Ours) => Ok(()),
@@ -277,7 +289,8 @@ impl Keep {
                 true => Err(Fallen::Closed(None)),
                 false => Err(Fallen::Interrupted(Interrupted::Busy.into(), None)),
             },
-            Ok(Claim::Taken(_) | Claim::Replaced) | Err(_) => Err(Fallen::Closed(None)),
+            Ok(Claim::Taken(_) | Claim::Replaced) => Err(Fallen::Closed(None)),
+            Err(failure) => Err(Fallen::Skipped(failure.into())),
         }
     }
 
@@ -324,7 +337,7 @@ impl Keep {
             }
             _ => None,
         };
-        if self.generation.get() != generation {
+        if self.generation.get() != generation || !self.has_line(name) {
             return Err(Fallen::Closed(None));
         }
         Ok((AccessToken::new(access.clone(), granted, since), claims))
@@ -372,6 +385,7 @@ impl Keep {
         let Some((since, lifetime)) = tokens.main().map(|token| (token.since, token.lifetime)) else { return };
         let session = tokens.session.clone();
         *self.tokens.borrow_mut() = Some(tokens);
+        self.obtaining.borrow_mut().retain(|(.., failed)| failed.is_none());
         self.estranged.set(false);
         self.note_line();
         self.trouble.take();
@@ -387,29 +401,48 @@ impl Keep {
 
     /// A token of its own for this access, by the refresh token.
     pub(super) async fn obtain(self: &Rc<Self>, access: &Access) -> Result<(), Error> {
-        let known = self.obtaining.borrow().iter().find(|(other, _)| other == access).map(|(_, flight)| flight.clone());
+        // What was not to be had is not asked for again in the same breath.
+        let now = self.ports.clock.moment();
+        self.obtaining.borrow_mut().retain(|(.., failed)| failed.is_none_or(|at| now.since(at) < BREATH));
+        let known = self.obtaining.borrow().iter().find(|(other, ..)| other == access).map(|(_, flight, _)| flight.clone());
         let flight = known.unwrap_or_else(|| {
             let (keep, access) = (self.clone(), access.clone());
             let wanted = access.clone();
             let flight = Flight::new(async move { keep.obtained(&access).await });
-            self.obtaining.borrow_mut().push((wanted, flight.clone()));
+            self.obtaining.borrow_mut().push((wanted, flight.clone(), None));
             flight
         });
         let outcome = flight.clone().await;
-        self.obtaining.borrow_mut().retain(|(_, other)| !other.is(&flight));
+        let now = self.ports.clock.moment();
+        let mut obtaining = self.obtaining.borrow_mut();
+        match &outcome {
+            Ok(()) => obtaining.retain(|(_, other, _)| !other.is(&flight)),
+            Err(_) => obtaining.iter_mut().filter(|(_, other, _)| other.is(&flight)).for_each(|(.., failed)| {
+                failed.get_or_insert(now);
+            }),
+        }
         outcome
     }
 
     async fn obtained(self: &Rc<Self>, access: &Access) -> Result<(), Error> {
         let before = self.token_age(access);
         let _turn = self.turn().await;
-        // Another tab may have been at it.
-        if self.token_age(access) != before {
-            return Ok(());
-        }
         let generation = self.generation.get();
-        let outcome = self.present(access).await;
-        self.unless_ended_since(generation)?;
+        let line = || self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.number));
+        let outcome = loop {
+            // Another tab may have been at it.
+            if self.token_age(access) != before {
+                return Ok(());
+            }
+            let presenting = line();
+            let outcome = self.present(access).await;
+            self.unless_ended_since(generation)?;
+            match outcome {
+                // It was another tab's to present, which has handed over what came for it.
+                Err(Fallen::Closed(None) | Fallen::Interrupted(Error::Interrupted(Interrupted::Busy), _)) if line() != presenting => {}
+                outcome => break outcome,
+            }
+        };
         match outcome {
             Ok((token, _)) => {
                 let asked = Scope::parse(&access.scope).unwrap_or_default();
@@ -424,7 +457,7 @@ impl Keep {
                 Ok(())
             }
             Err(Fallen::Closed(error)) => Err(error.unwrap_or(Interrupted::SignInNeeded.into())),
-            Err(Fallen::Interrupted(error, _)) => Err(error),
+            Err(Fallen::Interrupted(error, _) | Fallen::Skipped(error)) => Err(error),
             Err(Fallen::Over(reason)) => {
                 self.end(reason);
                 Err(Interrupted::SignInNeeded.into())
@@ -455,18 +488,20 @@ impl Keep {
             Some(Ok(callback)) => callback,
             Some(Err(error)) => {
                 if matches!(error, Error::Interrupted(Interrupted::FrameTimedOut)) {
+                    // Without a network a frame does not answer either.
+                    self.reach(metadata.authorization_endpoint.as_str(), Source::Authorization).await?;
                     self.close_frame();
                 }
                 return Err(Fallen::Closed(Some(error)));
             }
         };
         let code = login.accept(&callback, self.ports.clock.now()).map_err(|error| {
-            let asks_user = error.asks_user();
-            if asks_user {
+            if error.asks_user() {
                 self.close_frame();
             }
-            match error.kind() {
-                Kind::Provider if !asks_user => Fallen::Interrupted(error, None),
+            match error.code() {
+                // RFC 6749 §4.1.2.1: there is no status code that could say so.
+                "server_error" | "temporarily_unavailable" => Fallen::Interrupted(error, None),
                 _ => Fallen::Closed(Some(error)),
             }
         })?;
@@ -474,7 +509,11 @@ impl Keep {
         if self.generation.get() != generation {
             return Err(Fallen::Closed(None));
         }
-        let redeemed = redeemed.map_err(|error| Fallen::Closed(Some(error)))?;
+        let redeemed = redeemed.map_err(|error| match error.kind() {
+            // This code is lost, but the next frame brings another.
+            Kind::Interrupted => Fallen::Interrupted(error, None),
+            _ => Fallen::Closed(Some(error)),
+        })?;
         let subject = redeemed.claims.as_ref().map(Claims::subject);
         if expected.is_some() && expected.as_deref() != subject {
             return Err(Fallen::Over(Ended::UserChanged));

@@ -15,7 +15,24 @@ use super::ports::{Clock, Lock};
 #[derive(Default)]
 pub(crate) struct Signal {
     changes: Cell<u64>,
-    waiting: RefCell<Vec<Waker>>,
+    next: Cell<u64>,
+    waiting: RefCell<Vec<(u64, Waker)>>,
+}
+
+/// A place among those who wait, given up when dropped.
+struct Place<'a> {
+    signal: &'a Signal,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.signal.waiting.borrow_mut();
+        let place = waiting.iter().position(|(number, _)| *number == self.number).map(|index| waiting.remove(index));
+        // Whatever ends with a waker ends after this.
+        drop(waiting);
+        drop(place);
+    }
 }
 
 impl Signal {
@@ -28,18 +45,21 @@ impl Signal {
     pub(crate) fn raise(&self) {
         self.changes.set(self.changes.get().wrapping_add(1));
         let waiting = self.waiting.take();
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Waits until it has changed since it had changed so often.
     pub(crate) async fn changed_since(&self, changes: u64) {
+        let place = Place { signal: self, number: self.next.get() };
+        self.next.set(place.number.wrapping_add(1));
         poll_fn(|context| {
             if self.changes.get() != changes {
                 return Poll::Ready(());
             }
             let mut waiting = self.waiting.borrow_mut();
-            if !waiting.iter().any(|other| other.will_wake(context.waker())) {
-                waiting.push(context.waker().clone());
+            match waiting.iter_mut().find(|(number, _)| *number == place.number) {
+                Some((_, waker)) => waker.clone_from(context.waker()),
+                None => waiting.push((place.number, context.waker().clone())),
             }
             Poll::Pending
         })

@@ -164,6 +164,11 @@ impl Tabs {
     fn name(&self) -> String {
         self.name.borrow().clone()
     }
+
+    /// Whether there is a line to the other tabs.
+    pub(crate) fn are_heard(&self) -> bool {
+        self.line.borrow().is_some()
+    }
 }
 
 impl Keep {
@@ -286,7 +291,7 @@ impl Keep {
     /// Whether a tab that is asked now has what is newer.
     pub(super) async fn ask_tabs(self: &Rc<Self>) -> bool {
         self.tabs.offers.borrow_mut().clear();
-        if self.tabs.line.borrow().is_none() {
+        if !self.tabs.are_heard() {
             return false;
         }
         self.tabs.post(&Message::Hello { from: self.tabs.name() });
@@ -357,6 +362,10 @@ impl Keep {
             let Some(claims) = self.claims_of_gift(&tokens).await else { return false };
             let another = self.tokens.borrow().as_ref().and_then(|ours| ours.session.subject().map(|ours| ours != claims.subject()));
             if another == Some(true) {
+                // Whoever has our line is who is signed in here, and nobody else.
+                if self.has_line(&tokens.line.name) {
+                    return false;
+                }
                 self.estranged.set(true);
                 self.end(Ended::UserChanged);
                 return false;

@@ -21,8 +21,8 @@ use crate::{
         ports::{Clock, Ports, Tasks},
     },
     protocol::{
-        Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, SignIn,
-        UnixTime, UrlFault,
+        Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, Secret,
+        SignIn, Source, UnixTime, UrlFault,
     },
 };
 
@@ -136,6 +136,10 @@ impl Client {
                 wanted: RefCell::default(),
             }
         });
+        // A page of another origin around this one is not shown who is signed in, whatever other tabs say.
+        if inner.navigation.framed_by() == FramedBy::AnotherOrigin {
+            inner.keep.stay_out();
+        }
         Ok(Client(inner))
     }
 
@@ -311,9 +315,18 @@ impl Inner {
                 let inner = self.clone();
                 self.tasks.spawn(Box::pin(async move {
                     let silent = SignIn::default().prompt([Prompt::None]);
-                    if let Err(error) = inner.clone().leave(silent).await {
-                        inner.keep.redirect_failed(error);
-                    }
+                    let error = match inner.clone().way_out(silent).await {
+                        Err(error) => error,
+                        // Somebody signed out meanwhile.
+                        Ok(_) if !inner.keep.is_redirecting() => return,
+                        Ok(url) => {
+                            inner.leave(&url);
+                            inner.clock.sleep(LEAVING).await;
+                            // The page is still there: the user may have wanted to stay.
+                            Interrupted::TimedOut { from: Source::Authorization }.into()
+                        }
+                    };
+                    inner.keep.redirect_failed(error);
                 }));
             }
             News::Session(session) => {
@@ -344,15 +357,19 @@ impl Inner {
             self.set(State::SignedOut);
         }
         self.leavings.tell(&true);
-        let outcome = self.clone().leave(sign_in).await;
-        if let Err(error) = &outcome {
-            self.leavings.tell(&false);
-            self.fail(error);
+        let outcome = self.clone().way_out(sign_in).await;
+        match &outcome {
+            Ok(url) => self.leave(url),
+            Err(error) => {
+                self.leavings.tell(&false);
+                self.fail(error);
+            }
         }
-        outcome
+        outcome.map(drop)
     }
 
-    async fn leave(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
+    /// Where to leave for.
+    async fn way_out(self: Rc<Self>, sign_in: SignIn) -> Result<Secret<String>, Error> {
         if self.navigation.framed_by() == FramedBy::AnotherOrigin {
             return Err(Misconfigured::Framed.into());
         }
@@ -360,11 +377,13 @@ impl Inner {
         let before = || self.wanted.borrow().clone().filter(|_| redirect::is_redirect_uri(&here, &self.redirect_uri));
         let wanted = sign_in.return_to.clone().or_else(before).unwrap_or(here.clone());
         let return_to = redirect::place(&*self.navigation, &wanted, &self.redirect_uri);
-        let url = self.keep.begin(sign_in, return_to).await?;
+        self.keep.begin(sign_in, return_to).await
+    }
+
+    fn leave(&self, url: &Secret<String>) {
         self.events.tell(&Event::Redirecting);
         self.left.set(Some(self.clock.now()));
         self.navigation.go(url.expose());
-        Ok(())
     }
 
     /// Looks at the address, once. Awaits nothing.

@@ -151,8 +151,8 @@ impl<'a> Refresh<'a> {
             // A page, not an answer of a token endpoint: a portal that wants to be logged in to.
             (200, _) if response.media_type() == "text/html" => Presented::Refused { error, retry_after: None },
             (200, Error::Provider(_)) => Presented::Refused { error, retry_after: None },
-            // A gateway speaks for a server that may have done it all the same.
-            (200 | 502 | 504, _) => Presented::Unknown(error),
+            // It was done, or a gateway speaks for a server that may have done it all the same.
+            (200..=299 | 502 | 504, _) => Presented::Unknown(error),
             _ => Presented::Refused { error, retry_after: response.retry_after() },
         }
     }

@@ -7,6 +7,7 @@ use tokenkeep::{
     Config, Error, Event, Finished, Kind, Session, SignIn, State,
     keep::MAX_PENDING,
     protocol::{Misbehaved, ResponseMode},
+    session::Rung,
 };
 use url::form_urlencoded;
 
@@ -119,6 +120,37 @@ fn used_up(scene: &Answered) {
 }
 
 /// FAIL, because the provider said so.
+/// No response of ours: the page is as it would have been at any other address.
+#[track_caller]
+fn no_response(address: impl Fn(&Answered) -> String) {
+    // Where nobody is signed in, nothing is asked and nothing is told.
+    let world = World::new();
+    let tab = world.tab();
+    let response = world.provider.authorize(&tab.leave(SignIn::default()).unwrap());
+    let (asked, before) = (world.requests().len(), world.stored());
+    let mut page = world.tab();
+    let scene = Answered::new();
+    let seen = address(&Answered { address: response.clone(), ..scene });
+    assert_eq!(page.arrive(&seen), Ok(Finished::Nothing), "{seen}");
+    assert_eq!(run(page.client.finish_sign_in()), Ok(Finished::Nothing));
+    assert_eq!((page.state(), page.address()), (State::SignedOut, seen));
+    assert!(page.events.borrow().is_empty());
+    assert_eq!((world.requests().len(), world.stored()), (asked, before));
+    assert!(matches!(tab.see(&response), Ok(Finished::SignedIn { .. })), "the pending login survives");
+
+    // Where somebody is, in another tab, so they are here, and the response has no part in it.
+    let scene = Answered::new();
+    let before = scene.world.stored();
+    let mut page = scene.world.tab();
+    let seen = address(&scene);
+    let session = Session { renewed_by: Some(Rung::Tab), ..scene.session.clone() };
+    assert_eq!(page.arrive(&seen), Ok(Finished::Restored { session: session.clone() }), "{seen}");
+    assert_eq!((page.state(), page.address()), (State::SignedIn(session), seen));
+    assert!(!page.was_told(&Event::CallbackReceived));
+    assert_eq!((scene.world.count(Endpoint::Token), scene.world.stored()), (1, before));
+    assert!(matches!(scene.tab.see(&scene.address), Ok(Finished::SignedIn { .. })), "the pending login survives");
+}
+
 #[track_caller]
 fn failed_by_provider(address: impl FnOnce(&Answered) -> String, code: &str) -> Error {
     let error = failed_at(&Answered::new(), address);
@@ -134,16 +166,9 @@ fn error_response(scene: &Answered, more: &str) -> String {
 // cb-none
 #[test]
 fn the_callback_page_without_a_response_is_a_page() {
-    let scene = Answered::new();
-    let before = scene.world.stored();
-    for address in [CLEAN.to_owned(), format!("{CLEAN}?"), format!("{CLEAN}?lang=de#top"), format!("{CLEAN}?state=open")] {
-        let mut tab = scene.world.tab();
-        assert_eq!(tab.arrive(&address), Ok(Finished::Nothing), "{address}");
-        assert_eq!(run(tab.client.finish_sign_in()), Ok(Finished::Nothing));
-        assert_eq!((tab.state(), tab.address()), (State::SignedOut, address));
-        assert!(tab.events.borrow().is_empty());
+    for more in ["", "?", "?lang=de#top", "?state=open"] {
+        no_response(|_| format!("{CLEAN}{more}"));
     }
-    assert_eq!(scene.world.stored(), before);
 }
 
 // cb-nostate
@@ -407,15 +432,9 @@ fn an_issuer_may_be_encoded_in_every_way() {
 #[test]
 fn a_response_counts_only_where_it_was_asked_to_arrive() {
     // At a path of the same origin that is no redirect URI of anybody, it is no response at all.
-    let scene = Answered::new();
-    let (asked, before) = (scene.world.requests().len(), scene.world.stored());
     for place in ["/other", "/callback/", "/callback/x", "/Callback", "/", "//callback", "/call%62ack"] {
-        let address = scene.address.replacen("/callback", place, 1);
-        let mut page = scene.world.tab();
-        assert_eq!(page.arrive(&address), Ok(Finished::Nothing), "{place}");
+        no_response(|scene| scene.address.replacen("/callback", place, 1));
     }
-    assert_eq!((scene.world.requests().len(), scene.world.stored()), (asked, before));
-    assert!(scene.tab.see(&scene.address).is_ok());
 
     // At another redirect URI of the same client, it fails.
     let scene = Answered::new();
@@ -442,7 +461,6 @@ fn a_response_counts_only_where_it_was_asked_to_arrive() {
 #[test]
 fn an_error_of_the_provider_is_told_by_its_code() {
     failed_by_provider(|scene| error_response(scene, "error=access_denied"), "access_denied");
-    failed_by_provider(|scene| error_response(scene, "error=login_required"), "login_required");
     failed_by_provider(|scene| error_response(scene, "error=x.vendor:42'!"), "x.vendor:42'!");
 
     // Without a session it is what became of the sign-in.
@@ -459,6 +477,35 @@ fn an_error_of_the_provider_is_told_by_its_code() {
         failed(|scene| error_response(scene, &format!("error={malformed}")), Misbehaved::MalformedResponse);
     }
     failed(|scene| error_response(scene, &format!("error={}", "x".repeat(101))), Misbehaved::MalformedResponse);
+}
+
+// cb-errok
+#[test]
+fn a_provider_that_must_ask_the_user_has_not_failed() {
+    for code in ["login_required", "interaction_required", "consent_required", "account_selection_required"] {
+        // Who was signed in before still is: they were not asked, and nothing is known to be wrong.
+        let scene = Answered::new();
+        let needed = Ok(Finished::SignInNeeded { return_to: "/".into() });
+        let asked = scene.world.requests().len();
+        assert_eq!(scene.tab.see(&error_response(&scene, &format!("error={code}"))), needed, "{code}");
+        assert_eq!((scene.tab.session().as_ref(), scene.tab.address()), (Some(&scene.session), CLEAN.to_owned()));
+        assert_eq!(scene.world.requests().len(), asked, "nothing is asked");
+        assert!(!scene.tab.events.borrow().iter().any(|event| matches!(event, Event::Failed(_))));
+        used_up(&scene);
+
+        // Otherwise nobody is, and that is no failure either.
+        let world = World::new();
+        world.provider.callback(move |response| {
+            response.retain(|(name, _)| name != "code");
+            response.push(("error".into(), code.into()));
+        });
+        let mut tab = world.tab();
+        let address = world.provider.authorize(&tab.leave(SignIn::default()).unwrap());
+        assert_eq!(tab.arrive(&address), needed, "{code}");
+        assert_eq!((tab.state(), tab.address()), (State::SignedOut, CLEAN.to_owned()));
+        assert_eq!(*tab.events.borrow(), [Event::CallbackReceived]);
+        assert_eq!((world.count(Endpoint::Token), tab.see(&address)), (0, Err(Misbehaved::AlreadyUsed.into())));
+    }
 }
 
 // cb-errnostate
@@ -655,14 +702,16 @@ fn abandoned_sign_ins_do_not_pile_up() {
         world.later(Duration::from_millis(1));
         latest = Some((tab.leave(SignIn::default()).unwrap(), tab));
     }
-    assert_eq!(world.stored().len(), MAX_PENDING);
+    let pending = || world.stored().keys().filter(|key| key.starts_with("tokenkeep.login.")).count();
+    assert_eq!(pending(), MAX_PENDING);
     // The oldest went, the latest still works.
     let (url, mut tab) = latest.unwrap();
     assert!(tab.arrive(&world.provider.authorize(&url)).is_ok());
 
     world.later(Duration::from_secs(601));
     world.tab().leave(SignIn::default()).unwrap();
-    assert_eq!(world.stored().len(), 1);
+    assert_eq!(pending(), 1);
+    assert_eq!(world.stored().len(), 2, "and that somebody is signed in");
 }
 
 // cb-wrongclient

@@ -411,5 +411,8 @@ fn a_sign_out_comes_back_to_this_origin_only() {
     tab.sign_in().unwrap();
     run(tab.client.sign_out(SignOut::Provider)).unwrap();
     let url = tab.bar.went.borrow().last().cloned().unwrap();
-    assert_eq!(url, "https://as.example/logout?client_id=my-app&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye");
+    let (rest, state) = url.split_once("&state=").unwrap();
+    assert_eq!(rest, "https://as.example/logout?client_id=my-app&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye");
+    assert_eq!(state.len(), 22, "128 bits: {state}");
+    assert!(!tab.visible().contains(state), "only a digest of it is stored");
 }

@@ -365,6 +365,8 @@ fn a_document_that_says_two_things_is_refused() {
 #[test]
 fn a_provider_that_cannot_be_reached_signs_nobody_out() {
     let world = World::new();
+    // Long enough that nothing is renewed meanwhile.
+    world.provider.lifetime(7200);
     let mut tab = world.tab();
     let session = tab.sign_in().unwrap();
     // The next page knows no metadata yet.

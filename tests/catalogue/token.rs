@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokenkeep::{
-    Error, Finished, Session, SignIn, State,
+    Error, Event, Finished, Session, SignIn, State,
     keep::ports::HttpFailure,
     protocol::{Cache, Interrupted, Misbehaved, ProviderError, Response, Source, UnixTime, Unreadable},
+    session::{LONGEST_TIMER, Rung},
 };
 
 use crate::{
@@ -144,9 +145,8 @@ fn a_lifetime_that_is_no_number_is_refused() {
 }
 
 // tok-exphuge, env-timer
-// There is no timer that could overflow: a lifetime is compared with the clock when a token is used.
 #[test]
-fn a_lifetime_of_ages_is_a_year_and_sets_no_timer() {
+fn a_lifetime_of_ages_is_a_year_and_sets_no_long_timer() {
     let year = UnixTime::from_secs(START + 365 * 24 * 60 * 60);
     for text in ["1e20", "9007199254740993", "1e400", "18446744073709551616", "\"99999999999999999999999\"", "2147483648"] {
         let world = World::new();
@@ -157,19 +157,45 @@ fn a_lifetime_of_ages_is_a_year_and_sets_no_timer() {
         let mut tab = world.tab();
         assert_eq!(tab.sign_in().unwrap().expires, Some(year), "{text}");
         assert_eq!(tab.fetch(&format!("{API}me")).unwrap().status, 200);
-        assert_eq!(world.time.slept.borrow().len(), 0, "{text}");
+        world.settle();
+        assert_eq!((world.time.timers(), world.time.next_timer()), (1, Some(60_000)), "{text}");
+        // No timer runs over, at once or later, and the renewal is not before it is due.
+        world.later(Duration::from_secs(24 * 60 * 60));
+        world.sleep(Duration::from_secs(363 * 24 * 60 * 60));
+        world.later(Duration::from_secs(23 * 60 * 60));
+        assert!(world.time.slept.borrow().iter().all(|span| *span <= LONGEST_TIMER), "{text}");
+        assert_eq!((world.count(Endpoint::Token), world.time.timers()), (1, 1), "{text}");
+        world.later(Duration::from_secs(60 * 60));
+        assert_eq!(world.count(Endpoint::Token), 2, "{text}");
+        assert!(tab.was_told(&Event::Renewed { by: Rung::RefreshToken }), "{text}");
     }
 }
 
 // tok-exphuge
+// A token that is given out at its end is good for who asked for it, and for a second, and is never renewed in a hurry.
 #[test]
-fn a_token_that_lives_no_second_is_not_sent() {
+fn a_token_that_lives_no_second_is_used_for_one() {
     let world = World::new();
-    set(&world, "expires_in", json!(0));
+    world.provider.token_response(|body| {
+        body["expires_in"] = json!(0);
+        body.as_object_mut().unwrap().remove("refresh_token");
+    });
     let mut tab = world.tab();
     assert!(tab.sign_in().is_ok());
+    world.later(Duration::from_millis(999));
+    assert_eq!(tab.fetch(&format!("{API}me")).unwrap().status, 200);
+    world.later(Duration::from_millis(1));
     assert_eq!(tab.fetch(&format!("{API}me")), Err(Interrupted::SignInNeeded.into()));
-    assert_eq!(world.count(Endpoint::Api), 0);
+    assert_eq!((world.count(Endpoint::Api), tab.state()), (1, State::SignedOut));
+
+    // With a refresh token the session goes on, and nobody hurries.
+    let world = World::new();
+    world.provider.lifetime(0);
+    let mut tab = world.tab();
+    tab.sign_in().unwrap();
+    world.later(Duration::from_secs(60));
+    assert!((15..=21).contains(&world.count(Endpoint::Token)), "{}", world.count(Endpoint::Token));
+    assert_eq!(tab.fetch(&format!("{API}me")).unwrap().status, 200);
 }
 
 // tok-expnone
@@ -179,11 +205,21 @@ fn a_token_without_a_lifetime_is_used_until_an_api_refuses_it() {
     set(&world, "expires_in", Value::Null);
     let mut tab = world.tab();
     assert_eq!(tab.sign_in().unwrap().expires, None);
+    world.settle();
+    assert_eq!(world.time.timers(), 0, "no timer");
     world.later(Duration::from_secs(24 * 60 * 60));
     assert_eq!(tab.fetch(&format!("{API}me")).unwrap().status, 200);
-    assert_eq!(world.time.slept.borrow().len(), 0, "no timer");
+    assert_eq!((world.count(Endpoint::Token), world.count(Endpoint::Api)), (1, 1));
+    // Then it is renewed, and the request is sent again.
+    world.provider.revoke_access_tokens();
+    assert_eq!(tab.fetch(&format!("{API}me")).unwrap().status, 200);
+    assert_eq!((world.count(Endpoint::Token), world.count(Endpoint::Api)), (2, 3));
+    // Once: whoever refuses the new one too is heard.
+    world.later(Duration::from_secs(60));
     world.provider.always(Endpoint::Api, json_response(401, &json!({})));
     assert_eq!(tab.fetch(&format!("{API}me")).unwrap().status, 401);
+    assert_eq!((world.count(Endpoint::Token), world.count(Endpoint::Api)), (3, 5));
+    assert!(tab.session().is_some());
 }
 
 // tok-scopeless, tok-scopered, tok-scopebig
@@ -450,8 +486,11 @@ fn two_tabs_with_one_response_are_one_sign_in() {
             *tab.bar.address.borrow_mut() = callback.clone();
         }
         let outcomes = run(futures::future::join(one.client.finish_sign_in(), two.client.finish_sign_in()));
-        assert!(matches!(outcomes.0, Ok(Finished::SignedIn { .. })), "seed {seed}: {outcomes:?}");
-        assert_eq!((outcomes.1, two.state()), (Err(Misbehaved::AlreadyUsed.into()), State::SignedOut), "seed {seed}");
+        let Ok(Finished::SignedIn { session, .. }) = outcomes.0 else { panic!("seed {seed}: {outcomes:?}") };
+        assert_eq!(outcomes.1, Err(Misbehaved::AlreadyUsed.into()), "seed {seed}");
+        // It is signed in all the same: by the tab that is, and not by the response.
+        assert_eq!(two.state(), State::SignedIn(Session { renewed_by: Some(Rung::Tab), ..session }), "seed {seed}");
+        assert!(!two.was_told(&Event::CodeRedeemed), "seed {seed}");
         assert_eq!(world.count(Endpoint::Token), 1, "seed {seed}");
     }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tokenkeep::{
-    Claims, Config, Error, State,
+    Claims, Config, Error, Event, State,
     keep::ports::HttpFailure,
     protocol::{Algorithm, Cache, Interrupted, Misbehaved, Misconfigured, Response, Source, Unreadable, UserInfoFormat},
+    session::Ended,
 };
 
 use crate::{
@@ -204,7 +205,8 @@ fn what_is_no_json_is_no_user_info() {
 }
 
 // ui-401
-// Without refresh tokens there is nothing to try again with: the error is all that happens, and the session is kept.
+// A token that was issued this very moment is not renewed because somebody refuses it: the error is all that happens, and the session
+// is kept. What becomes of one that is older: see `refresh.rs`.
 #[test]
 fn a_token_that_the_endpoint_refuses_ends_no_session() {
     let mut response = json_response(401, &json!({"error": "invalid_token"}));
@@ -249,10 +251,18 @@ fn a_claim_that_says_nothing_is_absent() {
 #[test]
 fn an_expired_token_is_not_sent() {
     let world = World::new();
+    // Nothing leads to another one.
+    world.provider.token_response(|body| {
+        body.as_object_mut().unwrap().remove("refresh_token");
+    });
     let mut tab = world.tab();
     let session = tab.sign_in().unwrap();
     assert_eq!(session.expires.map(|at| at.as_secs()), Some(START + 300));
-    world.later(std::time::Duration::from_secs(300));
+    // The device sleeps through its end, and no timer has told that it is over.
+    world.sleep(std::time::Duration::from_secs(300));
+    assert_eq!(tab.state(), State::SignedIn(session));
     assert_eq!(run(tab.client.user_info()), Err(Interrupted::SignInNeeded.into()));
     assert_eq!(world.count(Endpoint::UserInfo), 0);
+    assert_eq!(tab.state(), State::SignedOut);
+    assert!(tab.was_told(&Event::SignInNeeded) && tab.was_told(&Event::Ended(Ended::Expired)));
 }

@@ -50,6 +50,8 @@ pub struct Process {
     pub frozen: Cell<bool>,
     /// It is gone.
     pub dead: Cell<bool>,
+    /// It lies in the back/forward cache: what is told on channels meanwhile, nobody tells it later.
+    pub deaf: Cell<bool>,
     /// When it began, on the steady clock.
     born: Cell<u64>,
 }

@@ -12,7 +12,8 @@ mod tabs;
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    rc::Rc,
+    rc::{Rc, Weak},
+    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -85,9 +86,13 @@ impl World {
             time: time.clone(),
             reached: RefCell::default(),
             weather: RefCell::default(),
+            watch: RefCell::default(),
+            apart: RefCell::default(),
         });
         let frames = Rc::new(BrowserFrames::default());
         *frames.time.borrow_mut() = Some(time.clone());
+        let journal = Rc::new(Database::default());
+        *journal.time.borrow_mut() = Some(time.clone());
         World(Rc::new(Outside {
             provider,
             device: Device::new(time.clone(), chance.clone()),
@@ -98,7 +103,7 @@ impl World {
             channels: Rc::default(),
             no_channels: Rc::default(),
             locks: Rc::default(),
-            journal: Rc::default(),
+            journal,
             frames,
         }))
     }
@@ -147,9 +152,9 @@ impl World {
             clock: Rc::new(TabClock { time: self.time.clone(), process: process.clone() }),
             crypto: self.chance.clone(),
             frames: Rc::new(TabFrames(self.frames.clone())),
-            http: self.network.clone(),
+            http: Rc::new(TabHttp { network: self.network.clone(), process: process.clone() }),
             journal: self.journal.clone(),
-            locks: Rc::new(TabLocks { locks: self.locks.clone(), time: self.time.clone() }),
+            locks: Rc::new(TabLocks { locks: self.locks.clone(), process: process.clone(), time: self.time.clone() }),
             store: self.disk.clone(),
             tasks: Rc::new(TabTasks { device, process: process.clone() }),
         }
@@ -456,7 +461,12 @@ pub struct Network {
     /// Whom somebody tried to reach.
     pub reached: RefCell<Vec<String>>,
     weather: RefCell<Option<Box<dyn FnMut(&Sent) -> Weather>>>,
+    watch: RefCell<Option<Watch>>,
+    apart: RefCell<Option<(Weak<Device>, Rc<Process>)>>,
 }
+
+/// Who sees every request of a tab when it is sent, and again with what comes of it.
+pub type Watch = Rc<dyn Fn(&Rc<Process>, u64, &Sent, Option<&Result<Response, HttpFailure>>)>;
 
 /// What the network does to a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -467,6 +477,18 @@ pub struct Weather {
     pub lost: Option<HttpFailure>,
     /// It arrives, but its answer does not.
     pub answer_lost: bool,
+    /// A gateway answers in its place, with this status and `Retry-After`. 200 is a portal's page. The request does not arrive, unless
+    /// `answer_lost` says so.
+    pub gateway: Option<(u16, Option<u64>)>,
+}
+
+impl Weather {
+    fn answer_of_gateway(&self) -> Option<Response> {
+        let (status, retry_after) = self.gateway?;
+        let mut headers = vec![("content-type".to_owned(), "text/html".to_owned())];
+        headers.extend(retry_after.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
+        Some(Response { status, headers, body: b"<!doctype html><title>Welcome</title>".to_vec() })
+    }
 }
 
 impl Network {
@@ -500,34 +522,126 @@ impl Network {
     }
 }
 
-impl Http for Network {
+impl Network {
+    /// Shows every request to somebody.
+    pub fn watch(&self, watch: Watch) {
+        *self.watch.borrow_mut() = Some(watch);
+    }
+
+    /// Requests go their way even if the tab stands still, and perhaps if it is gone.
+    pub fn goes_its_own_way(&self, device: &Rc<Device>) {
+        *self.apart.borrow_mut() = Some((Rc::downgrade(device), device.process()));
+    }
+
+    /// Nobody watches, and what was seen is forgotten.
+    pub fn forget(&self) {
+        self.calm();
+        self.watch.borrow_mut().take();
+        self.log.borrow_mut().clear();
+        self.answers.borrow_mut().clear();
+        self.reached.borrow_mut().clear();
+    }
+
+    fn tell(&self, process: &Rc<Process>, number: u64, sent: &Sent, answer: Option<&Result<Response, HttpFailure>>) {
+        let watch = self.watch.borrow().clone();
+        if let Some(watch) = watch {
+            watch(process, number, sent, answer);
+        }
+    }
+
+    /// What becomes of a request. It is given up on its way if nobody waits for its answer any more.
+    async fn carry(&self, sent: Sent, turns: u64, given_up: impl Fn() -> bool) -> Option<Result<Response, HttpFailure>> {
+        for _ in 0..turns {
+            yield_once().await;
+        }
+        let weather = self.weather_for(&sent);
+        self.pass(weather.delay).await;
+        if let Some(failure) = weather.lost {
+            return Some(Err(failure));
+        }
+        if given_up() {
+            return None;
+        }
+        let gateway = weather.answer_of_gateway();
+        let response = match gateway.clone().filter(|_| !weather.answer_lost) {
+            Some(response) => response,
+            None => match self.provider.answer_to(&sent) {
+                Ok(response) => response,
+                Err(failure) => return Some(Err(failure)),
+            },
+        };
+        self.pass(weather.delay).await;
+        if weather.answer_lost {
+            return Some(gateway.ok_or(HttpFailure::Unreachable));
+        }
+        self.answers.borrow_mut().push((sent.to, response.clone()));
+        Some(Ok(response))
+    }
+}
+
+/// The network as one tab has it.
+struct TabHttp {
+    network: Rc<Network>,
+    process: Rc<Process>,
+}
+
+/// Where an answer is awaited.
+#[derive(Default)]
+struct Arrival {
+    answer: RefCell<Option<Result<Response, HttpFailure>>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Http for TabHttp {
     fn send<'a>(&'a self, request: &'a Request) -> Answer<'a, Result<Response, HttpFailure>> {
+        let network = &self.network;
         let sent = Sent {
-            to: self.provider.endpoint(&request.url),
+            to: network.provider.endpoint(&request.url),
             method: request.method.clone(),
             url: request.url.clone(),
             headers: request.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone())).collect(),
             body: request.body.as_ref().map(|body| String::from_utf8_lossy(body.expose()).into_owned()).unwrap_or_default(),
             cache: request.cache,
         };
-        self.log.borrow_mut().push(sent.clone());
-        let turns = if self.latency.get() == 0 { 0 } else { self.chance.next() % (self.latency.get() + 1) };
+        network.log.borrow_mut().push(sent.clone());
+        let number = network.log.borrow().len() as u64;
+        network.tell(&self.process, number, &sent, None);
+        let turns = if network.latency.get() == 0 { 0 } else { network.chance.next() % (network.latency.get() + 1) };
+        let apart = network.apart.borrow().clone().and_then(|(device, process)| Some((device.upgrade()?, process)));
         Box::pin(async move {
-            for _ in 0..turns {
-                yield_once().await;
-            }
-            let weather = self.weather_for(&sent);
-            self.pass(weather.delay).await;
-            if let Some(failure) = weather.lost {
-                return Err(failure);
-            }
-            let response = self.provider.answer_to(&sent)?;
-            self.pass(weather.delay).await;
-            if weather.answer_lost {
-                return Err(HttpFailure::Unreachable);
-            }
-            self.answers.borrow_mut().push((sent.to, response.clone()));
+            let answer = match apart {
+                None => network.carry(sent.clone(), turns, || false).await.unwrap_or(Err(HttpFailure::Unreachable)),
+                Some((device, on_its_way)) => {
+                    let arrival = Rc::new(Arrival::default());
+                    let (far, network, sent) = (Rc::downgrade(&arrival), network.clone(), sent.clone());
+                    // Who closes a page may do so before or after its request has left.
+                    let aborted = network.chance.next() % 2 == 0;
+                    device.spawn(
+                        &on_its_way,
+                        Box::pin(async move {
+                            let awaited = far.clone();
+                            let answer = network.carry(sent, turns, move || aborted && awaited.strong_count() == 0).await;
+                            if let (Some(arrival), Some(answer)) = (far.upgrade(), answer) {
+                                *arrival.answer.borrow_mut() = Some(answer);
+                                if let Some(waker) = arrival.waker.take() {
+                                    waker.wake();
+                                }
+                            }
+                        }),
+                    );
+                    std::future::poll_fn(|context| match arrival.answer.take() {
+                        Some(answer) => Poll::Ready(answer),
+                        None => {
+                            *arrival.waker.borrow_mut() = Some(context.waker().clone());
+                            Poll::Pending
+                        }
+                    })
+                    .await
+                }
+            };
+            self.network.tell(&self.process, number, &sent, Some(&answer));
             // What the browser's adapter does: redirects are errors, and reading stops at the limit.
+            let response = answer?;
             match response.status {
                 301..=303 | 307 | 308 => Err(HttpFailure::Unreachable),
                 _ if response.body.len() > request.limit => Err(HttpFailure::TooLarge),
@@ -537,7 +651,8 @@ impl Http for Network {
     }
 
     fn reach<'a>(&'a self, url: &'a str, _: Duration) -> Answer<'a, Result<(), HttpFailure>> {
-        self.reached.borrow_mut().push(url.to_owned());
+        let network = &self.network;
+        network.reached.borrow_mut().push(url.to_owned());
         let sent = Sent {
             to: None,
             method: "HEAD".to_owned(),
@@ -547,11 +662,11 @@ impl Http for Network {
             cache: Cache::NoStore,
         };
         Box::pin(async move {
-            let weather = self.weather_for(&sent);
-            self.pass(weather.delay).await;
+            let weather = network.weather_for(&sent);
+            network.pass(weather.delay).await;
             match weather.lost {
                 Some(failure) => Err(failure),
-                None if weather.answer_lost => Err(HttpFailure::Unreachable),
+                None if weather.answer_lost && weather.gateway.is_none() => Err(HttpFailure::Unreachable),
                 None => Ok(()),
             }
         })

@@ -38,6 +38,8 @@ struct Inner {
     keys: Vec<Key>,
     signing: Key,
     codes: HashMap<String, Parameters>,
+    /// Whose every token is that was ever issued, and of which grant.
+    lineage: HashMap<String, (u64, String)>,
     issued: Vec<String>,
     secrets: Vec<String>,
     subject: String,
@@ -96,6 +98,7 @@ impl Provider {
             keys: vec![key.clone()],
             signing: key,
             codes: HashMap::new(),
+            lineage: HashMap::new(),
             issued: Vec::new(),
             secrets: Vec::new(),
             subject: "alice".into(),
@@ -232,6 +235,21 @@ impl Provider {
         self.0.borrow_mut().issued.clear();
     }
 
+    /// Of which grant a token is, and whose. It is known of those too that are worth nothing any more.
+    pub fn lineage(&self, token: &str) -> Option<(u64, String)> {
+        self.0.borrow().lineage.get(token).cloned()
+    }
+
+    /// How many grants there were.
+    pub fn grants(&self) -> u64 {
+        self.0.borrow().grants
+    }
+
+    /// Whether a grant has a refresh token that is good for something.
+    pub fn is_alive(&self, grant: u64) -> bool {
+        self.0.borrow().refresh_tokens.values().any(|token| token.grant == grant && !token.used)
+    }
+
     /// How many refresh tokens are good for something.
     pub fn good_refresh_tokens(&self) -> usize {
         self.0.borrow().refresh_tokens.values().filter(|token| !token.used).count()
@@ -284,7 +302,9 @@ impl Provider {
     /// The user signs in: where the browser is sent back to.
     pub fn authorize(&self, url: &str) -> String {
         let mut inner = self.0.borrow_mut();
-        let request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        let mut request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        let subject = inner.subject.clone();
+        request.push(("subject of the code".to_owned(), subject));
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone());
         inner.counter += 1;
         inner.session = Some(inner.subject.clone());
@@ -368,7 +388,7 @@ impl Inner {
             return refuse("invalid_grant");
         }
         self.grants += 1;
-        let subject = self.subject.clone();
+        let subject = asked("subject of the code");
         let token =
             RefreshToken { grant: self.grants, subject: subject.clone(), client: asked("client_id"), scope: asked("scope"), used: false };
         let mut body = self.tokens(token, &asked("scope"));
@@ -404,7 +424,9 @@ impl Inner {
         self.counter += 1;
         let access_token = format!("access-token-{}", self.counter);
         self.issued.push(access_token.clone());
+        self.lineage.insert(access_token.clone(), (refresh_token.grant, refresh_token.subject.clone()));
         let next = format!("refresh-token-{}", self.counter);
+        self.lineage.insert(next.clone(), (refresh_token.grant, refresh_token.subject.clone()));
         self.refresh_tokens.insert(next.clone(), refresh_token);
         json!({
             "access_token": access_token,

@@ -50,7 +50,7 @@ impl Channels {
 
     fn deliver(&self, device: &Device, name: &str, from: u64, text: &str) {
         self.log.borrow_mut().push(text.to_owned());
-        for line in self.lines.borrow().iter().filter(|line| line.name == name && line.id != from) {
+        for line in self.lines.borrow().iter().filter(|line| line.name == name && line.id != from && !line.process.deaf.get()) {
             let (heard, text, process) = (line.heard.clone(), text.to_owned(), line.process.clone());
             // In the listener's own time.
             device.spawn(&process, Box::pin(async move { heard(text) }));
@@ -104,6 +104,7 @@ impl Drop for TabLine {
 pub struct BrowserLocks {
     held: RefCell<BTreeMap<String, u64>>,
     queues: RefCell<BTreeMap<String, VecDeque<(u64, Option<Waker>)>>>,
+    owners: RefCell<BTreeMap<u64, Rc<Process>>>,
     next: Cell<u64>,
     pub absent: Cell<bool>,
     /// How often a lock was taken from somebody.
@@ -119,6 +120,16 @@ impl BrowserLocks {
         self.queues.borrow().values().map(VecDeque::len).sum()
     }
 
+    /// Tabs that are gone have no locks, and no place in a queue.
+    pub fn bury(&self) {
+        let dead: Vec<u64> = self.owners.borrow().iter().filter(|(_, process)| process.dead.get()).map(|(id, _)| *id).collect();
+        self.owners.borrow_mut().retain(|_, process| !process.dead.get());
+        self.held.borrow_mut().retain(|_, id| !dead.contains(id));
+        self.queues.borrow_mut().values_mut().for_each(|queue| queue.retain(|(id, _)| !dead.contains(id)));
+        let names: Vec<String> = self.queues.borrow().keys().cloned().collect();
+        names.iter().for_each(|name| self.wake_first(name));
+    }
+
     fn wake_first(&self, name: &str) {
         if !self.held.borrow().contains_key(name)
             && let Some((_, waker)) = self.queues.borrow_mut().get_mut(name).and_then(|queue| queue.front_mut())
@@ -131,6 +142,7 @@ impl BrowserLocks {
 
 pub struct TabLocks {
     pub locks: Rc<BrowserLocks>,
+    pub process: Rc<Process>,
     pub time: Rc<Time>,
 }
 
@@ -144,6 +156,7 @@ impl Lock for Held {}
 
 impl Drop for Held {
     fn drop(&mut self) {
+        self.locks.owners.borrow_mut().remove(&self.id);
         let mut held = self.locks.held.borrow_mut();
         if held.get(&self.name) == Some(&self.id) {
             held.remove(&self.name);
@@ -178,6 +191,7 @@ impl Locks for TabLocks {
             }
             let id = locks.next.get();
             locks.next.set(id + 1);
+            locks.owners.borrow_mut().insert(id, self.process.clone());
             let name = name.to_owned();
             if how == Acquire::Steal {
                 if locks.held.borrow_mut().insert(name.clone(), id).is_some() {
@@ -221,13 +235,26 @@ pub struct Database {
     /// It does not answer, and does not say so.
     pub hangs: Cell<bool>,
     pub updates: Cell<u64>,
+    /// How long it may take before it is asked, and again before it says that it is done, in milliseconds. How long it does is chance.
+    pub latency: Cell<u64>,
+    pub time: RefCell<Option<Rc<Time>>>,
+}
+
+impl Database {
+    async fn take_time(&self) {
+        yield_once().await;
+        if let Some(time) = self.time.borrow().clone().filter(|_| self.latency.get() > 0) {
+            let millis = (self.updates.get().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % self.latency.get();
+            Sleep::new(time, std::time::Duration::from_millis(millis)).await;
+        }
+    }
 }
 
 impl Journal for Database {
     fn update<'a>(&'a self, key: &'a str, change: Change) -> Answer<'a, Result<(), StoreFailure>> {
         Box::pin(async move {
             self.updates.set(self.updates.get() + 1);
-            yield_once().await;
+            self.take_time().await;
             if self.hangs.get() {
                 std::future::pending::<()>().await;
             }
@@ -241,7 +268,7 @@ impl Journal for Database {
                 }
                 self.records.borrow_mut().insert(key.to_owned(), after);
             }
-            yield_once().await;
+            self.take_time().await;
             Ok(())
         })
     }

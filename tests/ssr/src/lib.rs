@@ -12,8 +12,15 @@ pub fn App() -> impl IntoView {
             <SignedIn fallback=|| "nobody">"somebody: " {move || auth.name()}</SignedIn>
             <SignedOut>"signed out"</SignedOut>
             <RequireSignIn waiting=|| "one moment">"for members"</RequireSignIn>
+            <FrontChannelLogout />
+            {renewal(auth)}
         </main>
     }
+}
+
+fn renewal(auth: Auth) -> impl IntoView {
+    let remaining = auth.remaining();
+    move || remaining.get().map(|remaining| format!("{remaining:?} left, by {:?}, {}", auth.renewed_by(), auth.sign_in_needed()))
 }
 
 #[cfg(test)]
@@ -34,7 +41,7 @@ mod tests {
     fn a_server_renders_that_nothing_is_known() {
         let html = on_a_server(|| view! { <App /> }.to_html());
         assert!(html.contains("one moment"), "{html}");
-        for text in ["nobody", "somebody", "signed out", "for members"] {
+        for text in ["nobody", "somebody", "signed out", "for members", "left"] {
             assert!(!html.contains(text), "{html}");
         }
     }
@@ -46,8 +53,10 @@ mod tests {
             let auth = provide_auth(Config::new("https://login.example.com", "my-app"));
             auth.sign_in();
             auth.sign_in_with(SignIn::default());
+            auth.renew();
             auth.sign_out_from(SignOut::Local);
             assert_eq!((auth.state(), auth.session(), auth.is_leaving()), (State::Unknown, None, false));
+            assert_eq!((auth.remaining().get(), auth.renewed_by(), auth.sign_in_needed()), (None, None, false));
             assert!(auth.client().is_none());
             let answer = run(auth.fetch(Request::get("https://api.example.com/")));
             assert_eq!(answer.err(), Some(Interrupted::SignInNeeded.into()));
