@@ -1,7 +1,7 @@
 //! The engines: how each is started, and what only one of them can tell.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -14,6 +14,9 @@ use super::{
     http::Request,
     process::{Process, free_port},
 };
+
+/// Without it, the window and so the page cannot be as narrow as a small phone.
+const SMALL_TOOLBAR: &str = "* { min-width: 0; padding: 0; }";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Engine {
@@ -34,11 +37,22 @@ impl Engine {
     }
 
     /// Starts a browser that knows nothing yet, and the driver that it obeys.
-    pub(crate) async fn start(self, folder: &Path) -> (Process, WebDriver) {
+    pub(crate) async fn start(self, folder: &Path) -> (Process, u16, WebDriver) {
         let port = free_port();
-        // What the browser leaves in the temporary folder goes with the rest.
         let mut command = Command::new(self.driver());
-        command.arg(format!("--port={port}")).env("TMPDIR", folder);
+        command.arg(format!("--port={port}"));
+        match self {
+            Self::Chromium => {}
+            // Else it does not obey `script_as_firefox`.
+            Self::Firefox => drop(command.arg("--allow-system-access")),
+            Self::WebKit => {
+                let gtk = folder.join("gtk-3.0");
+                fs::create_dir(&gtk).and_then(|()| fs::write(gtk.join("gtk.css"), SMALL_TOOLBAR)).expect("a style for the window");
+                command.env("XDG_CONFIG_HOME", folder);
+            }
+        }
+        // What the browser leaves in the temporary folder goes with the rest.
+        command.env("TMPDIR", folder);
         let mut driver = Process::start(&mut command, folder, "driver");
         let status = async || Request::get("/status", port).send_to(port).await.is_ok_and(|response| response.status == 200);
         driver.is_ready(status).await;
@@ -48,7 +62,7 @@ impl Engine {
         }
         let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(Duration::from_secs(60)).await;
         let session = session.unwrap_or_else(|error| panic!("no session: {error}\n{}", driver.output()));
-        (driver, session)
+        (driver, port, session)
     }
 
     fn driver(self) -> PathBuf {
@@ -77,15 +91,14 @@ impl Engine {
             // geckodriver makes a new profile by itself.
             Self::Firefox => json!({
                 "browserName": "firefox",
-                "moz:firefoxOptions": {"binary": "/usr/bin/firefox-esr", "args": ["-headless"]},
-            }),
-            // Needs a display, such as Xvfb; an automated window keeps nothing.
-            Self::WebKit => json!({
-                "webkitgtk:browserOptions": {
-                    "binary": "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
-                    "args": ["--automation"],
+                "moz:firefoxOptions": {
+                    "binary": "/usr/bin/firefox-esr",
+                    "args": ["-headless"],
+                    "prefs": {"devtools.console.stdout.content": true},
                 },
             }),
+            // Needs a display, such as Xvfb. Its driver knows where the browser is.
+            Self::WebKit => json!({"webkitgtk:browserOptions": {"args": ["--automation"]}}),
         }
     }
 }

@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::AbortHandle,
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -42,6 +43,14 @@ impl Request {
     pub(crate) fn get(target: &str, port: u16) -> Self {
         let headers = vec![("host".to_owned(), format!("localhost:{port}"))];
         Self { method: "GET".to_owned(), target: target.to_owned(), headers, body: Vec::new() }
+    }
+
+    pub(crate) fn post(target: &str, port: u16, json: &Value) -> Self {
+        let body = json.to_string().into_bytes();
+        let mut request = Self { method: "POST".to_owned(), body, ..Self::get(target, port) };
+        let length = request.body.len().to_string();
+        request.headers.extend([("content-type".to_owned(), "application/json".to_owned()), ("content-length".to_owned(), length)]);
+        request
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -149,7 +158,7 @@ impl Log {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) port: u16,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
 }
 
 impl Server {
@@ -176,7 +185,13 @@ impl Server {
                 });
             }
         });
-        Self { port, accepting: accepting.abort_handle() }
+        Self { port, accepting }
+    }
+
+    /// Has stopped listening when this is over.
+    pub(crate) async fn stop(mut self) {
+        self.accepting.abort();
+        let _ = (&mut self.accepting).await;
     }
 }
 
