@@ -22,6 +22,7 @@
 )]
 
 mod api;
+mod engines;
 mod harness;
 mod pages;
 mod requests;

@@ -13,7 +13,12 @@ use tempfile::TempDir;
 use thirtyfour::{By, Key, WebDriver, WebElement, WindowHandle};
 use tokio::time::sleep;
 
-use super::{engine::Engine, http::Request, process::Process, provider::User};
+use super::{
+    engine::{Cookies, Engine},
+    http::Request,
+    process::Process,
+    provider::User,
+};
 
 /// Nothing here takes longer, not even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,10 +45,10 @@ pub(crate) struct Message {
 }
 
 impl Browser {
-    pub(crate) async fn start(app_origin: &str) -> Self {
+    pub(crate) async fn start(app_origin: &str, cookies: Cookies) -> Self {
         let engine = Engine::chosen();
         let folder = tempfile::tempdir().expect("a folder");
-        let (process, port, driver) = engine.start(folder.path()).await;
+        let (process, port, driver) = engine.start(folder.path(), cookies).await;
         Self {
             engine,
             driver,
@@ -86,6 +91,13 @@ impl Browser {
     pub(crate) async fn back(&self) -> String {
         let before = self.address().await;
         self.driver.back().await.expect("a way back");
+        self.until("another address", async || Some(self.address().await).filter(|now| *now != before)).await
+    }
+
+    /// The same from within the page, so that it may find the way back alive: it is not what the drivers do.
+    pub(crate) async fn back_from_within(&self) -> String {
+        let before = self.address().await;
+        self.script("setTimeout(() => history.back())").await;
         self.until("another address", async || Some(self.address().await).filter(|now| *now != before)).await
     }
 
@@ -149,6 +161,21 @@ impl Browser {
         tab
     }
 
+    /// Opens this many, one after the other.
+    pub(crate) async fn open_tabs(&self, count: usize, url: &str) -> Vec<WindowHandle> {
+        let mut tabs = Vec::new();
+        while tabs.len() < count {
+            tabs.push(self.open_tab(url).await);
+        }
+        tabs
+    }
+
+    /// Closes this tab, and goes to that.
+    pub(crate) async fn close_tab(&self, next: &WindowHandle) {
+        self.driver.close_window().await.expect("a tab that closes");
+        self.switch_to(next).await;
+    }
+
     pub(crate) async fn switch_to(&self, tab: &WindowHandle) {
         self.driver.switch_to_window(tab.clone()).await.expect("that tab");
     }
@@ -209,6 +236,16 @@ impl Browser {
         self.script(&format!("return document.querySelector({css:?}) !== null")).await == Value::Bool(true)
     }
 
+    /// Leaves something on this page to know it by.
+    pub(crate) async fn mark(&self) {
+        self.script("document.documentElement.dataset.mark = ''").await;
+    }
+
+    /// Whether this is the marked page itself, kept alive, and not the same one loaded again.
+    pub(crate) async fn is_marked(&self) -> bool {
+        self.has("html[data-mark]").await
+    }
+
     /// What the demo says happened since the page was loaded, oldest first.
     pub(crate) async fn events(&self) -> Vec<String> {
         let events = self.script("return [...document.querySelectorAll('#events li')].map(event => event.dataset.event)").await;
@@ -224,6 +261,16 @@ impl Browser {
     /// Clicks a button that has this text.
     pub(crate) async fn click(&self, name: &str) {
         self.click_on(&format!("the button {name:?}"), By::XPath(format!("//button[normalize-space()='{name}']"))).await;
+    }
+
+    /// The same from within the page. After a click of its driver, Firefox does not keep a page that is left.
+    pub(crate) async fn click_from_within(&self, name: &str) {
+        let script = format!(
+            "const button = [...document.querySelectorAll('button')].find(button => button.innerText.trim() === {name:?} && !button.disabled);
+             if (button) setTimeout(() => button.click());
+             return button !== undefined"
+        );
+        self.until(&format!("the button {name:?}"), async || (self.script(&script).await == true).then_some(())).await;
     }
 
     /// Follows a link that has this text.

@@ -25,6 +25,16 @@ pub(crate) enum Engine {
     WebKit,
 }
 
+/// Whether the browser sends an origin its cookies when another origin's page has it in a frame or asks it by a script.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Cookies {
+    /// Chromium and Firefox do not, WebKit does.
+    #[default]
+    AsUsual,
+    ThirdPartyAllowed,
+    ThirdPartyBlocked,
+}
+
 impl Engine {
     /// What `BROWSER` says.
     pub(crate) fn chosen() -> Self {
@@ -37,7 +47,7 @@ impl Engine {
     }
 
     /// Starts a browser that knows nothing yet, and the driver that it obeys.
-    pub(crate) async fn start(self, folder: &Path) -> (Process, u16, WebDriver) {
+    pub(crate) async fn start(self, folder: &Path, cookies: Cookies) -> (Process, u16, WebDriver) {
         let port = free_port();
         let mut command = Command::new(self.driver());
         command.arg(format!("--port={port}"));
@@ -57,7 +67,7 @@ impl Engine {
         let status = async || Request::get("/status", port).send_to(port).await.is_ok_and(|response| response.status == 200);
         driver.is_ready(status).await;
         let mut capabilities = Capabilities::new();
-        for (name, value) in self.capabilities(folder).as_object().expect("an object") {
+        for (name, value) in self.capabilities(folder, cookies).as_object().expect("an object") {
             capabilities.set(name, value.clone()).expect("a capability");
         }
         let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(Duration::from_secs(60)).await;
@@ -74,8 +84,8 @@ impl Engine {
         env::var_os(variable).map_or_else(|| usual.into(), PathBuf::from)
     }
 
-    fn capabilities(self, folder: &Path) -> Value {
-        match self {
+    fn capabilities(self, folder: &Path, cookies: Cookies) -> Value {
+        let mut capabilities = match self {
             Self::Chromium => json!({
                 "browserName": "chrome",
                 "goog:chromeOptions": {
@@ -99,6 +109,23 @@ impl Engine {
             }),
             // Needs a display, such as Xvfb. Its driver knows where the browser is.
             Self::WebKit => json!({"webkitgtk:browserOptions": {"args": ["--automation"]}}),
+        };
+        let blocked = match cookies {
+            Cookies::AsUsual => return capabilities,
+            Cookies::ThirdPartyAllowed => false,
+            Cookies::ThirdPartyBlocked => true,
+        };
+        match self {
+            Self::Chromium => capabilities["goog:chromeOptions"]["prefs"] = json!({"profile.cookie_controls_mode": u8::from(blocked)}),
+            // Its way to block is to keep other ones in every page.
+            Self::Firefox => {
+                capabilities["moz:firefoxOptions"]["prefs"]["network.cookie.cookieBehavior"] = json!(if blocked { 5 } else { 0 });
+            }
+            Self::WebKit if blocked => {
+                capabilities["webkitgtk:browserOptions"]["args"] = json!(["--automation", "--enable-itp"]);
+            }
+            Self::WebKit => {}
         }
+        capabilities
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Given, but never heard: the connection ends.
+    pub(crate) is_lost: bool,
 }
 
 /// What was asked, and what was answered once it was.
@@ -95,13 +97,13 @@ impl Request {
         };
         let chunked = header(&headers, "transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
         let body = if chunked { unchunk(&bytes[end..]) } else { bytes[end..].to_vec() };
-        Ok(Response { status, headers, body })
+        Ok(Response { status, headers, body, is_lost: false })
     }
 }
 
 impl Response {
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }.with("content-type", content_type)
+        Self { status, body: body.into(), ..Self::default() }.with("content-type", content_type)
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -179,8 +181,10 @@ impl Server {
                     let index = log.open(request.clone());
                     if let Some(response) = answer(request).await {
                         log.close(index, response.clone());
-                        // A page that was left does not wait for its answers.
-                        let _ = response.write(&mut stream).await;
+                        if !response.is_lost {
+                            // A page that was left does not wait for its answers.
+                            let _ = response.write(&mut stream).await;
+                        }
                     }
                 });
             }

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 
 pub(crate) use app::App;
 pub(crate) use browser::Browser;
-pub(crate) use engine::Engine;
+pub(crate) use engine::{Cookies, Engine};
 use http::Response;
 use provider::{AUTHORIZE, Provider, TOKEN, User};
 
@@ -27,7 +27,12 @@ pub(crate) struct World {
 
 /// Plays a test in a world of its own. When it fails, what was to be seen is printed.
 pub(crate) async fn play(test: impl AsyncFnOnce(&World)) {
-    let world = World::new().await;
+    play_with(Cookies::default(), test).await;
+}
+
+/// The same in a browser that treats cookies in this way.
+pub(crate) async fn play_with(cookies: Cookies, test: impl AsyncFnOnce(&World)) {
+    let world = World::new(cookies).await;
     let mut outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
     if outcome.is_ok() {
         outcome = AssertUnwindSafe(world.is_quiet()).catch_unwind().await;
@@ -42,9 +47,9 @@ pub(crate) async fn play(test: impl AsyncFnOnce(&World)) {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(cookies: Cookies) -> Self {
         let app = App::start().await;
-        let (provider, browser) = tokio::join!(Provider::start(&app.origin), Browser::start(&app.origin));
+        let (provider, browser) = tokio::join!(Provider::start(&app.origin), Browser::start(&app.origin, cookies));
         app.serve_config(Response::new(200, "application/json", App::config(&provider).to_string()));
         Self { app, browser, provider, tolerated: Vec::new().into() }
     }
