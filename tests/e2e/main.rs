@@ -7,8 +7,8 @@
 //! TOKENKEEP_DIST="$PWD/dist" cargo test -p tokenkeep-e2e
 //! ```
 //!
-//! `BROWSER` names the engine: `chromium` (the default), `firefox` or `webkit`. What a failing test saw is printed, and a picture of
-//! it is in `target/e2e/`.
+//! `BROWSER` names the engine: `chromium` (the default), `firefox`, which needs geckodriver, or `webkit`, which needs a display, such
+//! as `xvfb-run` gives. What a failing test saw is printed, and a picture of it is in `target/e2e/`.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -22,6 +22,7 @@
 )]
 
 mod api;
+mod engines;
 mod harness;
 mod pages;
 mod requests;

@@ -56,6 +56,9 @@ async fn no_secret_is_where_it_must_not_be() {
         traces.of_page(world).await;
 
         traces.of_servers(world).await;
+        for address in world.history().await {
+            traces.add("the history", address);
+        }
         let secrets = secrets(world);
         for kind in ["access token", "code", "code verifier", "ID token", "nonce", "refresh token", "state"] {
             assert!(secrets.iter().any(|(known, _)| *known == kind), "this run had no {kind}, so it proves nothing");
@@ -103,7 +106,7 @@ impl Traces {
         }
         let databases = world.browser.script_async("Promise.all([indexedDB.databases(), caches.keys()]).then(JSON.stringify)").await;
         assert_eq!(databases, "[[],[]]", "the app has databases or caches");
-        for address in world.browser.history().await {
+        for address in world.browser.history().await.into_iter().flatten() {
             self.add("the history", address);
         }
         self.add("the address", page);
@@ -111,8 +114,8 @@ impl Traces {
 
     /// All that servers could write down, beside what was meant for them; and the console.
     async fn of_servers(&mut self, world: &World) {
-        for entry in world.browser.console().await {
-            self.add("the console", entry.message);
+        for message in world.browser.console().await {
+            self.add("the console", message.text);
         }
         for Exchange { request, .. } in world.app.log.all() {
             // The one request that carries a code and a state.

@@ -1,6 +1,7 @@
 //! The commands of this repository: `cargo xtask setup`, `demo`, `size`, `test`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling what happens is what these commands are for")]
 
+mod browser;
 mod demo;
 mod size;
 mod test;
@@ -9,6 +10,7 @@ mod tools;
 use std::env;
 use std::process::ExitCode;
 
+use crate::browser::Browser;
 use crate::test::Step;
 use crate::tools::{Tool, Toolbox};
 
@@ -16,11 +18,12 @@ use crate::tools::{Tool, Toolbox};
 type Result<T, E = String> = std::result::Result<T, E>;
 
 const USAGE: &str = "\
-cargo xtask setup            install what the other commands need: wasm target, wasm-bindgen, Trunk, wasm-opt, npm packages
+cargo xtask setup            install what the other commands need: wasm target, wasm-bindgen, Trunk, wasm-opt, npm packages, browsers
 cargo xtask demo [--release] set up, then serve the demo and its OpenID provider
 cargo xtask size [--json]    what tokenkeep adds to a Leptos app, in bytes
 cargo xtask test [STEP...]   set up, then run everything, or only the steps named:
                              fmt clippy docs native provider wasm e2e size
+        [--browser NAME]     wasm and e2e in chromium (the default), firefox, webkit, or all of them
 cargo xtask help             this text";
 
 #[derive(Debug, PartialEq)]
@@ -56,11 +59,31 @@ fn parse(arguments: &[&str]) -> Result<Task> {
         ["setup"] => Ok(Task::Setup),
         ["size"] => Ok(Task::Size { json: false }),
         ["size", "--json"] => Ok(Task::Size { json: true }),
-        ["test"] => Ok(Task::Test(Step::ALL.to_vec())),
-        ["test", names @ ..] => names.iter().map(|name| Step::named(name)).collect::<Result<_>>().map(Task::Test),
+        ["test", arguments @ ..] => steps(arguments).map(Task::Test),
         [] => Err("which command?".into()),
         other => Err(format!("no such command: {}", other.join(" "))),
     }
+}
+
+/// The steps named, or else every one, in the browsers named, or else in Chromium alone.
+fn steps(arguments: &[&str]) -> Result<Vec<Step>> {
+    let (mut names, mut browsers) = (Vec::new(), Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(&argument) = arguments.next() {
+        if argument == "--browser" {
+            browsers = Browser::named(arguments.next().ok_or("which browser?")?)?;
+        } else {
+            names.push(argument);
+        }
+    }
+    if names.is_empty() {
+        names.extend(Step::NAMES);
+    }
+    if browsers.is_empty() {
+        browsers.push(Browser::Chromium);
+    }
+    let steps: Vec<_> = names.into_iter().map(|name| Step::named(name, &browsers)).collect::<Result<_>>()?;
+    Ok(steps.concat())
 }
 
 fn run(task: Task) -> Result<ExitCode> {
@@ -73,7 +96,8 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Setup => {
             let mut toolbox = Toolbox::new()?;
             toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::ProviderPackages])?;
-            eprintln!("Ready: `cargo xtask demo` serves the demo.");
+            toolbox.provide(&Browser::ALL.map(Tool::Browser))?;
+            eprintln!("Ready: `cargo xtask demo` serves the demo, `cargo xtask test --browser all` tests everything.");
             Ok(ExitCode::SUCCESS)
         }
         Task::Size { json } => {
@@ -90,13 +114,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_without_names_runs_every_step() {
-        assert_eq!(parse(&["test"]), Ok(Task::Test(Step::ALL.to_vec())));
+    fn a_test_without_names_runs_every_step_in_chromium() {
+        let every = [
+            Step::Fmt,
+            Step::Clippy,
+            Step::Docs,
+            Step::Native,
+            Step::Provider,
+            Step::Wasm(Browser::Chromium),
+            Step::E2e(Browser::Chromium),
+            Step::Size,
+        ];
+        assert_eq!(parse(&["test"]), Ok(Task::Test(every.to_vec())));
     }
 
     #[test]
     fn a_test_with_names_runs_those_in_the_order_given() {
-        assert_eq!(parse(&["test", "wasm", "fmt"]), Ok(Task::Test(vec![Step::Wasm, Step::Fmt])));
+        assert_eq!(parse(&["test", "wasm", "fmt"]), Ok(Task::Test(vec![Step::Wasm(Browser::Chromium), Step::Fmt])));
+    }
+
+    #[test]
+    fn a_test_with_a_browser_runs_in_that() {
+        let expected = Ok(Task::Test(vec![Step::E2e(Browser::Firefox), Step::Fmt]));
+        assert_eq!(parse(&["test", "e2e", "fmt", "--browser", "firefox"]), expected);
+        assert_eq!(parse(&["test", "--browser", "firefox", "e2e", "fmt"]), expected);
+    }
+
+    #[test]
+    fn a_test_with_all_browsers_runs_the_rest_once() {
+        let Ok(Task::Test(steps)) = parse(&["test", "--browser", "all"]) else { panic!("not a test") };
+        assert_eq!(steps.iter().filter(|step| matches!(step, Step::E2e(_))).count(), Browser::ALL.len());
+        assert_eq!(steps.iter().filter(|step| **step == Step::Clippy).count(), 1);
+    }
+
+    #[test]
+    fn a_browser_that_is_not_named_is_asked_for() {
+        assert_eq!(parse(&["test", "--browser"]), Err("which browser?".into()));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::tools::{CHROMEDRIVER, Tool, Toolbox};
+use crate::browser::Browser;
+use crate::tools::{Tool, Toolbox};
 use crate::{Result, size};
 
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
@@ -20,54 +21,70 @@ pub(crate) enum Step {
     Docs,
     Native,
     Provider,
-    Wasm,
-    E2e,
+    Wasm(Browser),
+    E2e(Browser),
     Size,
 }
 
 impl Step {
-    pub(crate) const ALL: [Self; 8] =
-        [Self::Fmt, Self::Clippy, Self::Docs, Self::Native, Self::Provider, Self::Wasm, Self::E2e, Self::Size];
+    pub(crate) const NAMES: [&str; 8] = ["fmt", "clippy", "docs", "native", "provider", "wasm", "e2e", "size"];
 
-    pub(crate) fn named(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|step| step.name() == name).ok_or_else(|| format!("no such step: {name}"))
+    /// The step of this name, once for each of the browsers if it runs in one.
+    pub(crate) fn named(name: &str, browsers: &[Browser]) -> Result<Vec<Self>> {
+        let in_each = |step: fn(Browser) -> Self| browsers.iter().copied().map(step).collect();
+        Ok(match name {
+            "fmt" => vec![Self::Fmt],
+            "clippy" => vec![Self::Clippy],
+            "docs" => vec![Self::Docs],
+            "native" => vec![Self::Native],
+            "provider" => vec![Self::Provider],
+            "wasm" => in_each(Self::Wasm),
+            "e2e" => in_each(Self::E2e),
+            "size" => vec![Self::Size],
+            _ => return Err(format!("no such step: {name}")),
+        })
     }
 
-    fn name(self) -> &'static str {
+    fn name(self) -> String {
         match self {
-            Self::Fmt => "fmt",
-            Self::Clippy => "clippy",
-            Self::Docs => "docs",
-            Self::Native => "native",
-            Self::Provider => "provider",
-            Self::Wasm => "wasm",
-            Self::E2e => "e2e",
-            Self::Size => "size",
+            Self::Fmt => "fmt".into(),
+            Self::Clippy => "clippy".into(),
+            Self::Docs => "docs".into(),
+            Self::Native => "native".into(),
+            Self::Provider => "provider".into(),
+            Self::Wasm(browser) => format!("wasm {}", browser.name()),
+            Self::E2e(browser) => format!("e2e {}", browser.name()),
+            Self::Size => "size".into(),
         }
     }
 
-    fn needs(self) -> &'static [Tool] {
+    fn needs(self) -> Vec<Tool> {
         match self {
-            Self::Fmt | Self::Native => &[],
-            Self::Clippy | Self::Docs => &[Tool::WasmTarget],
-            Self::Provider => &[Tool::ProviderPackages],
-            Self::Wasm => &[Tool::WasmTarget, Tool::WasmBindgen, Tool::Chromium],
-            Self::E2e => {
-                &[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::ProviderPackages, Tool::Chromium, Tool::Crates]
+            Self::Fmt | Self::Native => vec![],
+            Self::Clippy | Self::Docs => vec![Tool::WasmTarget],
+            Self::Provider => vec![Tool::ProviderPackages],
+            Self::Wasm(browser) => vec![Tool::WasmTarget, Tool::WasmBindgen, Tool::Browser(browser)],
+            Self::E2e(browser) => {
+                let built = [Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen];
+                built.into_iter().chain([Tool::ProviderPackages, Tool::Browser(browser), Tool::Crates]).collect()
             }
-            Self::Size => &[Tool::WasmTarget, Tool::WasmBindgen, Tool::Binaryen],
+            Self::Size => vec![Tool::WasmTarget, Tool::WasmBindgen, Tool::Binaryen],
         }
     }
 
-    fn run(self, toolbox: &mut Toolbox) -> Tally {
+    /// Builds the demo unless it was built.
+    fn run(self, toolbox: &mut Toolbox, demo: &mut Option<Tally>) -> Tally {
         match self {
             Self::Fmt => check(toolbox.cargo().args(["fmt", "--all", "--check"])),
             Self::Clippy => clippy(toolbox),
             Self::Docs => docs(toolbox),
             Self::Native => native(toolbox),
             Self::Provider => count(toolbox.command("npm").args(["test", "--prefix", "demo/provider"])),
-            Self::Wasm => wasm(toolbox),
-            Self::E2e => e2e(toolbox),
+            Self::Wasm(browser) => wasm(toolbox, browser),
+            Self::E2e(browser) => {
+                let built = *demo.get_or_insert_with(|| demo_of(toolbox));
+                if built.failed > 0 { built } else { e2e(toolbox, browser) }
+            }
             Self::Size => within_budget(toolbox),
         }
     }
@@ -106,35 +123,40 @@ fn native(toolbox: &Toolbox) -> Tally {
     library.and(server).and(count(toolbox.cargo().args(["test", "-p", "xtask"])))
 }
 
-fn wasm(toolbox: &Toolbox) -> Tally {
+fn wasm(toolbox: &Toolbox, browser: Browser) -> Tally {
     // One by one, so that neither can be empty unseen.
     let tests = |name| {
-        let mut cargo = in_chromium(toolbox.cargo());
-        count(cargo.args(["test", "-p", "tokenkeep"]).args(WASM).args(["--test", name]))
+        let mut cargo = toolbox.cargo();
+        cargo.args(["test", "-p", "tokenkeep"]).args(WASM).args(["--test", name]);
+        // Seconds. The defaults, 20 and 5, are short for a busy machine with two cores.
+        cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "300").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
+        count_in(browser, toolbox, cargo)
     };
     tests("world").and(tests("browser"))
 }
 
-fn e2e(toolbox: &Toolbox) -> Tally {
+fn demo_of(toolbox: &Toolbox) -> Tally {
     // The tests start a provider of their own.
-    let built = check(toolbox.command("trunk").args(["build", "--release"]).env("TOKENKEEP_NO_PROVIDER", "1"));
-    if built.failed > 0 {
-        return built;
-    }
-    let mut cargo = in_chromium(toolbox.cargo());
-    cargo.args(["test", "-p", "tokenkeep-e2e", "--no-fail-fast"]);
-    count(cargo.env("TOKENKEEP_DIST", toolbox.path("dist")).env("BROWSER", "chromium"))
+    check(toolbox.command("trunk").args(["build", "--release"]).env("TOKENKEEP_NO_PROVIDER", "1"))
 }
 
-fn in_chromium(mut command: Command) -> Command {
-    command.env("CHROMEDRIVER", CHROMEDRIVER);
-    // The runner prefers these where they are set.
-    for other in ["GECKODRIVER", "SAFARIDRIVER", "MSEDGEDRIVER", "CHROMEDRIVER_REMOTE", "GECKODRIVER_REMOTE"] {
-        command.env_remove(other);
+fn e2e(toolbox: &Toolbox, browser: Browser) -> Tally {
+    let mut cargo = toolbox.cargo();
+    cargo.args(["test", "-p", "tokenkeep-e2e", "--no-fail-fast"]).env("TOKENKEEP_DIST", toolbox.path("dist"));
+    count_in(browser, toolbox, cargo)
+}
+
+fn count_in(browser: Browser, toolbox: &Toolbox, mut command: Command) -> Tally {
+    match browser.screen(toolbox) {
+        Ok(screen) => {
+            browser.drive(&mut command, screen.as_ref());
+            count(&mut command)
+        }
+        Err(problem) => {
+            println!("--- {problem}");
+            Tally::FAILED
+        }
     }
-    // Seconds. The defaults, 20 and 5, are short for a busy machine with two cores.
-    command.env("WASM_BINDGEN_TEST_TIMEOUT", "300").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
-    command
 }
 
 fn within_budget(toolbox: &mut Toolbox) -> Tally {
@@ -153,7 +175,7 @@ fn within_budget(toolbox: &mut Toolbox) -> Tally {
 
 /// Runs the steps to the end whatever fails, and prints how it went.
 pub(crate) fn run(steps: &[Step]) -> ExitCode {
-    let toolbox = Toolbox::new().and_then(|mut toolbox| steps.iter().try_for_each(|step| toolbox.provide(step.needs())).map(|()| toolbox));
+    let toolbox = Toolbox::new().and_then(|mut toolbox| steps.iter().try_for_each(|step| toolbox.provide(&step.needs())).map(|()| toolbox));
     let mut toolbox = match toolbox {
         Ok(toolbox) => toolbox,
         Err(problem) => {
@@ -162,15 +184,15 @@ pub(crate) fn run(steps: &[Step]) -> ExitCode {
         }
     };
 
-    let mut sum = Tally::default();
+    let (mut sum, mut demo) = (Tally::default(), None);
     let mut summary = String::from("\n=== summary\n");
     for step in steps {
         println!("\n=== {}", step.name());
         let start = Instant::now();
-        let tally = step.run(&mut toolbox);
+        let tally = step.run(&mut toolbox, &mut demo);
         let Tally { passed, failed } = tally;
         let verdict = if failed == 0 { "ok" } else { "FAILED" };
-        let line = format!("{:10}{verdict:8}{passed:>6} passed{failed:>6} failed{:>14}", step.name(), duration(start.elapsed()));
+        let line = format!("{:16}{verdict:8}{passed:>6} passed{failed:>6} failed{:>14}", step.name(), duration(start.elapsed()));
         println!("--- {line}");
         summary.push_str(&line);
         summary.push('\n');
@@ -337,8 +359,10 @@ mod tests {
 
     #[test]
     fn every_step_is_found_by_its_name() {
-        for step in Step::ALL {
-            assert_eq!(Step::named(step.name()), Ok(step));
+        for name in Step::NAMES {
+            let steps = Step::named(name, &[Browser::Firefox]);
+            let found: Vec<_> = steps.iter().flatten().map(|step| step.name()).collect();
+            assert_eq!(found.iter().map(|found| found.trim_end_matches(" firefox")).collect::<Vec<_>>(), [name]);
         }
     }
 }

@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use crate::Result;
+use crate::browser::Browser;
 
+const GECKODRIVER: &str = "0.37.1";
 const BINARYEN: &str = "132.0.0";
 /// What binaryen's tools call themselves.
 const WASM_OPT: &str = "version 132";
@@ -19,14 +21,10 @@ const TRUNK: &str = "0.21.14";
 const NODE: (u32, u32) = (20, 19);
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// As in webdriver.json.
-const CHROMIUM: &str = "/usr/bin/chromium";
-pub(crate) const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Tool {
     Binaryen,
-    Chromium,
+    Browser(Browser),
     Crates,
     ProviderPackages,
     Trunk,
@@ -104,7 +102,7 @@ impl Toolbox {
             }
             match tool {
                 Tool::Binaryen => self.binaryen()?,
-                Tool::Chromium => self.chromium()?,
+                Tool::Browser(browser) => self.browser(browser)?,
                 Tool::Crates => self.crates()?,
                 Tool::ProviderPackages => self.provider_packages()?,
                 Tool::Trunk => self.trunk()?,
@@ -234,15 +232,33 @@ impl Toolbox {
         self.output("npm", &["--version"]).map(drop).ok_or_else(|| format!("npm was not found. {needed}."))
     }
 
-    fn chromium(&self) -> Result<()> {
-        let missing = || [CHROMIUM, CHROMEDRIVER].into_iter().any(|path| !Path::new(path).exists());
+    fn browser(&mut self, browser: Browser) -> Result<()> {
+        self.debian(browser)?;
+        if browser == Browser::Firefox {
+            let install = Install {
+                package: "geckodriver",
+                version: GECKODRIVER,
+                programs: &["geckodriver"],
+                arguments: &["--locked"],
+                environment: &[],
+                takes: "about 3 minutes on 2 cores",
+            };
+            self.cargo_install(&install)?;
+        }
+        Ok(())
+    }
+
+    fn debian(&self, browser: Browser) -> Result<()> {
+        let (name, programs, packages) = (browser.name(), browser.programs(), browser.packages());
+        let missing = || programs.iter().any(|path| !Path::new(path).exists());
         if !missing() {
-            found("Chromium");
+            found(name);
             return Ok(());
         }
         let advice = format!(
-            "The browser tests need {CHROMIUM} and {CHROMEDRIVER}. On Debian or Ubuntu, as root:\n    \
-             apt-get update && apt-get install -y --no-install-recommends chromium chromium-driver"
+            "The tests in {name} need {}. On Debian, as root:\n    apt-get update && apt-get install -y --no-install-recommends {}",
+            programs.join(", "),
+            packages.join(" "),
         );
         let root = self.output("id", &["-u"]).is_some_and(|id| id.trim() == "0");
         if !root || self.output("apt-get", &["--version"]).is_none() {
@@ -255,8 +271,8 @@ impl Toolbox {
         };
         self.run("reading Debian's package lists (seconds)", apt_get().arg("update"))
             .and_then(|()| {
-                let packages = ["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"];
-                self.run("installing Chromium (about a minute)", apt_get().args(packages))
+                let install = ["install", "-y", "--no-install-recommends"];
+                self.run(&format!("installing {} (about a minute)", packages.join(" ")), apt_get().args(install).args(packages))
             })
             .map_err(|problem| format!("{problem}\n{advice}"))?;
         if missing() { Err(advice) } else { Ok(()) }

@@ -27,7 +27,7 @@ pub(crate) struct App {
     pub(crate) log: Log,
     config: Arc<Mutex<Response>>,
     config_is_held: watch::Sender<bool>,
-    _server: Server,
+    server: tokio::sync::Mutex<Option<Server>>,
 }
 
 impl App {
@@ -48,7 +48,7 @@ impl App {
             }
         })
         .await;
-        Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, config_is_held, _server: server }
+        Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, config_is_held, server: Some(server).into() }
     }
 
     pub(crate) fn url(&self, place: &str) -> String {
@@ -64,6 +64,13 @@ impl App {
             "resource": provider.resource,
             "api": provider.api,
         })
+    }
+
+    /// Nobody serves it any more.
+    pub(crate) async fn stop(&self) {
+        if let Some(server) = self.server.lock().await.take() {
+            server.stop().await;
+        }
     }
 
     pub(crate) fn serve_config(&self, config: Response) {

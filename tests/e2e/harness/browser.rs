@@ -10,10 +10,15 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::{BrowserLogEntry, By, Key, WebDriver, WebElement, WindowHandle};
+use thirtyfour::{By, Key, WebDriver, WebElement, WindowHandle};
 use tokio::time::sleep;
 
-use super::{engine::Engine, process::Process, provider::User};
+use super::{
+    engine::{Cookies, Engine},
+    http::Request,
+    process::Process,
+    provider::User,
+};
 
 /// Nothing here takes longer, not even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,28 +26,37 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(crate) struct Browser {
-    engine: Engine,
+    pub(crate) engine: Engine,
     driver: WebDriver,
+    port: u16,
     app_origin: String,
-    console: Mutex<Vec<BrowserLogEntry>>,
+    console: Mutex<Vec<Message>>,
     requests: Mutex<Vec<String>>,
     // In this order: the driver ends before the folder goes.
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
+/// What stands in the console.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) is_error: bool,
+    pub(crate) text: String,
+}
+
 impl Browser {
-    pub(crate) async fn start(app_origin: &str) -> Self {
+    pub(crate) async fn start(app_origin: &str, cookies: Cookies) -> Self {
         let engine = Engine::chosen();
         let folder = tempfile::tempdir().expect("a folder");
-        let (process, driver) = engine.start(folder.path()).await;
+        let (process, port, driver) = engine.start(folder.path(), cookies).await;
         Self {
             engine,
             driver,
+            port,
             app_origin: app_origin.to_owned(),
             console: Mutex::default(),
             requests: Mutex::default(),
-            _process: process,
+            process,
             _folder: folder,
         }
     }
@@ -80,6 +94,13 @@ impl Browser {
         self.until("another address", async || Some(self.address().await).filter(|now| *now != before)).await
     }
 
+    /// The same from within the page, so that it may find the way back alive: it is not what the drivers do.
+    pub(crate) async fn back_from_within(&self) -> String {
+        let before = self.address().await;
+        self.script("setTimeout(() => history.back())").await;
+        self.until("another address", async || Some(self.address().await).filter(|now| *now != before)).await
+    }
+
     pub(crate) async fn forward(&self) -> String {
         let before = self.address().await;
         self.driver.forward().await.expect("a way forward");
@@ -94,25 +115,36 @@ impl Browser {
         self.until(&format!("the address {address}"), async || (self.address().await == address).then_some(())).await;
     }
 
-    /// The addresses that back and forward lead to in this tab, and this one.
-    pub(crate) async fn history(&self) -> Vec<String> {
-        if self.engine == Engine::Chromium {
-            let history = self.driver.cdp().send_raw("Page.getNavigationHistory", json!({})).await.expect("the history");
-            let entries = history["entries"].as_array().expect("entries");
-            return entries.iter().filter_map(|entry| entry["url"].as_str()).map(str::to_owned).collect();
-        }
-        // The others do not tell: one has to walk.
-        let length = self.script("return history.length").await.as_u64().unwrap_or(1);
-        let mut addresses = vec![self.address().await];
-        for _ in 1..length {
-            if self.driver.back().await.is_err() {
-                break;
+    /// The addresses that back and forward lead to in this tab, and this one. WebKit does not tell.
+    pub(crate) async fn history(&self) -> Option<Vec<String>> {
+        let history = match self.engine {
+            Engine::Chromium => {
+                let history = self.driver.cdp().send_raw("Page.getNavigationHistory", json!({})).await.expect("the history");
+                history["entries"].as_array().expect("entries").iter().map(|entry| entry["url"].clone()).collect()
             }
+            Engine::Firefox => {
+                let script = "const { sessionHistory } = gBrowser.selectedBrowser.browsingContext;
+                    return Array.from({ length: sessionHistory.count }, (_, index) => sessionHistory.getEntryAtIndex(index).URI.spec)";
+                self.script_as_firefox(script).await
+            }
+            Engine::WebKit => return None,
+        };
+        Some(serde_json::from_value(history).expect("addresses"))
+    }
+
+    /// The addresses on the way back to the first one, for an engine that does not tell. Whoever was there may be there again.
+    pub(crate) async fn walk_back(&self) -> Vec<String> {
+        let length = self.script("return history.length").await;
+        let mut addresses = vec![self.address().await];
+        for _ in 1..length.as_u64().expect("a length") {
+            // The driver leaves out what was added without a click. Two places may have one address, and one document two places.
+            let step = "window.isHere = true; addEventListener('popstate', () => window.isHere = false); setTimeout(() => history.back())";
+            self.script(step).await;
+            self.until("the place before", async || (self.script("return !window.isHere").await == true).then_some(())).await;
             addresses.push(self.address().await);
         }
-        for _ in 1..addresses.len() {
-            let _ = self.driver.forward().await;
-        }
+        assert_eq!(self.script("return history.length").await, length, "a page that was passed went elsewhere: {addresses:?}");
+        addresses.reverse();
         addresses
     }
 
@@ -127,6 +159,21 @@ impl Browser {
         self.switch_to(&tab).await;
         self.open(url).await;
         tab
+    }
+
+    /// Opens this many, one after the other.
+    pub(crate) async fn open_tabs(&self, count: usize, url: &str) -> Vec<WindowHandle> {
+        let mut tabs = Vec::new();
+        while tabs.len() < count {
+            tabs.push(self.open_tab(url).await);
+        }
+        tabs
+    }
+
+    /// Closes this tab, and goes to that.
+    pub(crate) async fn close_tab(&self, next: &WindowHandle) {
+        self.driver.close_window().await.expect("a tab that closes");
+        self.switch_to(next).await;
     }
 
     pub(crate) async fn switch_to(&self, tab: &WindowHandle) {
@@ -144,6 +191,20 @@ impl Browser {
     pub(crate) async fn script_async(&self, promise: &str) -> Value {
         let script = format!("const done = arguments[arguments.length - 1]; ({promise}).then(done, error => done(String(error)))");
         self.driver.execute_async(script, vec![]).await.map(|value| value.json().clone()).unwrap_or_default()
+    }
+
+    /// What a script returns that may do everything with the window and what it keeps.
+    async fn script_as_firefox(&self, script: &str) -> Value {
+        self.switch_firefox("chrome").await;
+        let value = self.driver.execute(script, vec![]).await;
+        self.switch_firefox("content").await;
+        value.expect("a script of Firefox").json().clone()
+    }
+
+    async fn switch_firefox(&self, context: &str) {
+        let target = format!("/session/{}/moz/context", self.driver.session_id());
+        let answer = Request::post(&target, self.port, &json!({"context": context})).send_to(self.port).await;
+        assert!(answer.as_ref().is_ok_and(|answer| answer.status == 200), "no {context} in Firefox: {answer:?}");
     }
 
     pub(crate) async fn text(&self) -> String {
@@ -175,6 +236,16 @@ impl Browser {
         self.script(&format!("return document.querySelector({css:?}) !== null")).await == Value::Bool(true)
     }
 
+    /// Leaves something on this page to know it by.
+    pub(crate) async fn mark(&self) {
+        self.script("document.documentElement.dataset.mark = ''").await;
+    }
+
+    /// Whether this is the marked page itself, kept alive, and not the same one loaded again.
+    pub(crate) async fn is_marked(&self) -> bool {
+        self.has("html[data-mark]").await
+    }
+
     /// What the demo says happened since the page was loaded, oldest first.
     pub(crate) async fn events(&self) -> Vec<String> {
         let events = self.script("return [...document.querySelectorAll('#events li')].map(event => event.dataset.event)").await;
@@ -190,6 +261,16 @@ impl Browser {
     /// Clicks a button that has this text.
     pub(crate) async fn click(&self, name: &str) {
         self.click_on(&format!("the button {name:?}"), By::XPath(format!("//button[normalize-space()='{name}']"))).await;
+    }
+
+    /// The same from within the page. After a click of its driver, Firefox does not keep a page that is left.
+    pub(crate) async fn click_from_within(&self, name: &str) {
+        let script = format!(
+            "const button = [...document.querySelectorAll('button')].find(button => button.innerText.trim() === {name:?} && !button.disabled);
+             if (button) setTimeout(() => button.click());
+             return button !== undefined"
+        );
+        self.until(&format!("the button {name:?}"), async || (self.script(&script).await == true).then_some(())).await;
     }
 
     /// Follows a link that has this text.
@@ -281,24 +362,42 @@ impl Browser {
         self.until("the button \"Sign in\"", async || self.find(By::XPath("//button[normalize-space()='Sign in']")).await).await;
     }
 
-    /// Makes the page as wide as a small phone's.
+    /// Makes the page of this tab as large as that of a small phone.
     pub(crate) async fn resize(&self, width: u32, height: u32) {
-        if self.engine == Engine::Chromium {
-            let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-            self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await.expect("another size");
-        } else {
-            self.driver.set_window_rect(0, 0, width, height).await.expect("another size");
+        match self.engine {
+            Engine::Chromium => {
+                let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+                self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await.expect("another size");
+            }
+            // Its window is never narrower than 500 pixels, but the page in it can be.
+            Engine::Firefox => {
+                let size = format!("min-width: {width}px; max-width: {width}px; min-height: {height}px; max-height: {height}px");
+                self.script_as_firefox(&format!("gBrowser.selectedBrowser.style.cssText += {size:?}")).await;
+            }
+            Engine::WebKit => self.driver.set_window_rect(0, 0, width, height).await.expect("another size"),
         }
+        self.until(&format!("a width of {width}"), async || (self.script("return innerWidth").await == width).then_some(())).await;
     }
 
     // What the engine wrote down
 
-    /// All that was written to the console. Only Chromium's driver tells.
-    pub(crate) async fn console(&self) -> Vec<BrowserLogEntry> {
-        let new = if self.engine == Engine::Chromium { self.driver.browser_log().await.unwrap_or_default() } else { Vec::new() };
-        let mut console = self.console.lock().unwrap();
-        console.extend(new);
-        console.clone()
+    /// All that was written to the console. WebKit's driver does not tell.
+    pub(crate) async fn console(&self) -> Vec<Message> {
+        match self.engine {
+            Engine::Chromium => {
+                let new = self.driver.browser_log().await.unwrap_or_default();
+                let mut console = self.console.lock().unwrap();
+                console.extend(new.into_iter().map(|entry| Message { is_error: entry.level == "SEVERE", text: entry.message }));
+                console.clone()
+            }
+            // With what Firefox has to say about itself.
+            Engine::Firefox => {
+                let output = self.process.output();
+                let message = |line: &str| Message { is_error: line.starts_with("JavaScript error: http"), text: line.to_owned() };
+                output.lines().map(message).collect()
+            }
+            Engine::WebKit => Vec::new(),
+        }
     }
 
     /// The URLs of all requests, whoever was asked. Only Chromium's driver tells.

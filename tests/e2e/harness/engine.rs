@@ -1,7 +1,7 @@
 //! The engines: how each is started, and what only one of them can tell.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -15,11 +15,24 @@ use super::{
     process::{Process, free_port},
 };
 
+/// Without it, the window and so the page cannot be as narrow as a small phone.
+const SMALL_TOOLBAR: &str = "* { min-width: 0; padding: 0; }";
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Engine {
     Chromium,
     Firefox,
     WebKit,
+}
+
+/// Whether the browser sends an origin its cookies when another origin's page has it in a frame or asks it by a script.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Cookies {
+    /// Chromium and Firefox do not, WebKit does.
+    #[default]
+    AsUsual,
+    ThirdPartyAllowed,
+    ThirdPartyBlocked,
 }
 
 impl Engine {
@@ -34,21 +47,32 @@ impl Engine {
     }
 
     /// Starts a browser that knows nothing yet, and the driver that it obeys.
-    pub(crate) async fn start(self, folder: &Path) -> (Process, WebDriver) {
+    pub(crate) async fn start(self, folder: &Path, cookies: Cookies) -> (Process, u16, WebDriver) {
         let port = free_port();
-        // What the browser leaves in the temporary folder goes with the rest.
         let mut command = Command::new(self.driver());
-        command.arg(format!("--port={port}")).env("TMPDIR", folder);
+        command.arg(format!("--port={port}"));
+        match self {
+            Self::Chromium => {}
+            // Else it does not obey `script_as_firefox`.
+            Self::Firefox => drop(command.arg("--allow-system-access")),
+            Self::WebKit => {
+                let gtk = folder.join("gtk-3.0");
+                fs::create_dir(&gtk).and_then(|()| fs::write(gtk.join("gtk.css"), SMALL_TOOLBAR)).expect("a style for the window");
+                command.env("XDG_CONFIG_HOME", folder);
+            }
+        }
+        // What the browser leaves in the temporary folder goes with the rest.
+        command.env("TMPDIR", folder);
         let mut driver = Process::start(&mut command, folder, "driver");
         let status = async || Request::get("/status", port).send_to(port).await.is_ok_and(|response| response.status == 200);
         driver.is_ready(status).await;
         let mut capabilities = Capabilities::new();
-        for (name, value) in self.capabilities(folder).as_object().expect("an object") {
+        for (name, value) in self.capabilities(folder, cookies).as_object().expect("an object") {
             capabilities.set(name, value.clone()).expect("a capability");
         }
         let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(Duration::from_secs(60)).await;
         let session = session.unwrap_or_else(|error| panic!("no session: {error}\n{}", driver.output()));
-        (driver, session)
+        (driver, port, session)
     }
 
     fn driver(self) -> PathBuf {
@@ -60,8 +84,8 @@ impl Engine {
         env::var_os(variable).map_or_else(|| usual.into(), PathBuf::from)
     }
 
-    fn capabilities(self, folder: &Path) -> Value {
-        match self {
+    fn capabilities(self, folder: &Path, cookies: Cookies) -> Value {
+        let mut capabilities = match self {
             Self::Chromium => json!({
                 "browserName": "chrome",
                 "goog:chromeOptions": {
@@ -77,15 +101,31 @@ impl Engine {
             // geckodriver makes a new profile by itself.
             Self::Firefox => json!({
                 "browserName": "firefox",
-                "moz:firefoxOptions": {"binary": "/usr/bin/firefox-esr", "args": ["-headless"]},
-            }),
-            // Needs a display, such as Xvfb; an automated window keeps nothing.
-            Self::WebKit => json!({
-                "webkitgtk:browserOptions": {
-                    "binary": "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
-                    "args": ["--automation"],
+                "moz:firefoxOptions": {
+                    "binary": "/usr/bin/firefox-esr",
+                    "args": ["-headless"],
+                    "prefs": {"devtools.console.stdout.content": true},
                 },
             }),
+            // Needs a display, such as Xvfb. Its driver knows where the browser is.
+            Self::WebKit => json!({"webkitgtk:browserOptions": {"args": ["--automation"]}}),
+        };
+        let blocked = match cookies {
+            Cookies::AsUsual => return capabilities,
+            Cookies::ThirdPartyAllowed => false,
+            Cookies::ThirdPartyBlocked => true,
+        };
+        match self {
+            Self::Chromium => capabilities["goog:chromeOptions"]["prefs"] = json!({"profile.cookie_controls_mode": u8::from(blocked)}),
+            // Its way to block is to keep other ones in every page.
+            Self::Firefox => {
+                capabilities["moz:firefoxOptions"]["prefs"]["network.cookie.cookieBehavior"] = json!(if blocked { 5 } else { 0 });
+            }
+            Self::WebKit if blocked => {
+                capabilities["webkitgtk:browserOptions"]["args"] = json!(["--automation", "--enable-itp"]);
+            }
+            Self::WebKit => {}
         }
+        capabilities
     }
 }

@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::AbortHandle,
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Given, but never heard: the connection ends.
+    pub(crate) is_lost: bool,
 }
 
 /// What was asked, and what was answered once it was.
@@ -42,6 +45,14 @@ impl Request {
     pub(crate) fn get(target: &str, port: u16) -> Self {
         let headers = vec![("host".to_owned(), format!("localhost:{port}"))];
         Self { method: "GET".to_owned(), target: target.to_owned(), headers, body: Vec::new() }
+    }
+
+    pub(crate) fn post(target: &str, port: u16, json: &Value) -> Self {
+        let body = json.to_string().into_bytes();
+        let mut request = Self { method: "POST".to_owned(), body, ..Self::get(target, port) };
+        let length = request.body.len().to_string();
+        request.headers.extend([("content-type".to_owned(), "application/json".to_owned()), ("content-length".to_owned(), length)]);
+        request
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -86,13 +97,13 @@ impl Request {
         };
         let chunked = header(&headers, "transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
         let body = if chunked { unchunk(&bytes[end..]) } else { bytes[end..].to_vec() };
-        Ok(Response { status, headers, body })
+        Ok(Response { status, headers, body, is_lost: false })
     }
 }
 
 impl Response {
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }.with("content-type", content_type)
+        Self { status, body: body.into(), ..Self::default() }.with("content-type", content_type)
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -149,7 +160,7 @@ impl Log {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) port: u16,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
 }
 
 impl Server {
@@ -170,13 +181,21 @@ impl Server {
                     let index = log.open(request.clone());
                     if let Some(response) = answer(request).await {
                         log.close(index, response.clone());
-                        // A page that was left does not wait for its answers.
-                        let _ = response.write(&mut stream).await;
+                        if !response.is_lost {
+                            // A page that was left does not wait for its answers.
+                            let _ = response.write(&mut stream).await;
+                        }
                     }
                 });
             }
         });
-        Self { port, accepting: accepting.abort_handle() }
+        Self { port, accepting }
+    }
+
+    /// Has stopped listening when this is over.
+    pub(crate) async fn stop(mut self) {
+        self.accepting.abort();
+        let _ = (&mut self.accepting).await;
     }
 }
 

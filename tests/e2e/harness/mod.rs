@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 
 pub(crate) use app::App;
 pub(crate) use browser::Browser;
+pub(crate) use engine::{Cookies, Engine};
 use http::Response;
 use provider::{AUTHORIZE, Provider, TOKEN, User};
 
@@ -26,7 +27,12 @@ pub(crate) struct World {
 
 /// Plays a test in a world of its own. When it fails, what was to be seen is printed.
 pub(crate) async fn play(test: impl AsyncFnOnce(&World)) {
-    let world = World::new().await;
+    play_with(Cookies::default(), test).await;
+}
+
+/// The same in a browser that treats cookies in this way.
+pub(crate) async fn play_with(cookies: Cookies, test: impl AsyncFnOnce(&World)) {
+    let world = World::new(cookies).await;
     let mut outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
     if outcome.is_ok() {
         outcome = AssertUnwindSafe(world.is_quiet()).catch_unwind().await;
@@ -41,9 +47,9 @@ pub(crate) async fn play(test: impl AsyncFnOnce(&World)) {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(cookies: Cookies) -> Self {
         let app = App::start().await;
-        let (provider, browser) = tokio::join!(Provider::start(&app.origin), Browser::start(&app.origin));
+        let (provider, browser) = tokio::join!(Provider::start(&app.origin), Browser::start(&app.origin, cookies));
         app.serve_config(Response::new(200, "application/json", App::config(&provider).to_string()));
         Self { app, browser, provider, tolerated: Vec::new().into() }
     }
@@ -75,6 +81,17 @@ impl World {
         self.app.log.of("GET", "/callback").into_iter().map(|exchange| self.app.url(&exchange.request.target)).collect()
     }
 
+    /// The addresses that back and forward lead to in this tab, and this one. Only at the end of a test: in WebKit one has to walk
+    /// there, and so that no page does anything on the way, there is nobody left to ask.
+    pub(crate) async fn history(&self) -> Vec<String> {
+        if let Some(history) = self.browser.history().await {
+            return history;
+        }
+        self.app.stop().await;
+        self.provider.stop().await;
+        self.browser.walk_back().await
+    }
+
     /// This test means the console to say that.
     pub(crate) fn tolerate(&self, text: &'static str) {
         self.tolerated.lock().unwrap().push(text);
@@ -84,7 +101,7 @@ impl World {
     async fn is_quiet(&self) {
         assert_eq!(self.app.violations(), Vec::<String>::new(), "the Content-Security-Policy forbids that");
         let tolerated = self.tolerated.lock().unwrap().clone();
-        let errors = self.browser.console().await.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message);
+        let errors = self.browser.console().await.into_iter().filter(|message| message.is_error).map(|message| message.text);
         let errors: Vec<_> = errors.filter(|message| !tolerated.iter().any(|text| message.contains(text))).collect();
         assert_eq!(errors, Vec::<String>::new(), "the console shows errors");
     }
@@ -92,8 +109,8 @@ impl World {
     async fn describe(&self) {
         println!("--- the page at {}\n{}", self.browser.address().await, self.browser.text().await);
         println!("--- happened: {}", self.browser.events().await.join(", "));
-        for entry in self.browser.console().await {
-            println!("--- console: {} {}", entry.level, entry.message);
+        for message in self.browser.console().await {
+            println!("--- console: {}{}", if message.is_error { "ERROR " } else { "" }, message.text);
         }
         for (who, log) in [("app", &self.app.log), ("provider", &self.provider.log), ("API", &self.provider.api_log)] {
             for exchange in log.all() {

@@ -2,10 +2,10 @@
 //!
 //! The app knows only those in front, so that the count and the content of every request are known in any engine.
 
-use std::{path::PathBuf, process::Command};
+use std::{collections::HashMap, path::PathBuf, process::Command};
 
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::{
     http::{Log, Request, Server},
@@ -28,6 +28,16 @@ pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub(crate) const KEYS: &str = "/jwks";
 pub(crate) const TOKEN: &str = "/token";
 
+/// What becomes of the answers to requests that were let through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Answers {
+    Come,
+    /// The next so many do not come: whoever asked does not know what became of the request.
+    GetLost(usize),
+    /// They come later, when they may.
+    Wait,
+}
+
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) issuer: String,
@@ -38,6 +48,7 @@ pub(crate) struct Provider {
     pub(crate) api_log: Log,
     app_origin: String,
     ports: Ports,
+    answers: watch::Sender<HashMap<&'static str, Answers>>,
     running: Mutex<Option<Running>>,
     folder: TempDir,
 }
@@ -53,7 +64,7 @@ struct Ports {
 #[derive(Debug)]
 struct Running {
     node: Process,
-    _servers: [Server; 2],
+    servers: Vec<Server>,
 }
 
 impl Provider {
@@ -67,6 +78,7 @@ impl Provider {
             api_log: Log::default(),
             app_origin: app_origin.to_owned(),
             ports,
+            answers: watch::Sender::default(),
             running: Mutex::default(),
             folder: tempfile::tempdir().expect("a folder"),
         };
@@ -76,6 +88,7 @@ impl Provider {
 
     /// Nobody answers any more, and whoever was signed in is forgotten.
     pub(crate) async fn stop(&self) {
+        self.disconnect().await;
         self.running.lock().await.take();
     }
 
@@ -89,11 +102,36 @@ impl Provider {
         command.env("TOKENKEEP_END_WITH", std::process::id().to_string());
         let mut node = Process::start(&mut command, self.folder.path(), "provider");
         node.is_ready(async || self.answers().await).await;
-        let servers = [
-            forward(self.ports.issuer, self.ports.behind_issuer, &self.log).await,
-            forward(self.ports.api, self.ports.behind_api, &self.api_log).await,
-        ];
-        *self.running.lock().await = Some(Running { node, _servers: servers });
+        *self.running.lock().await = Some(Running { node, servers: self.forward().await });
+    }
+
+    /// Connections are refused, but nobody is forgotten.
+    pub(crate) async fn disconnect(&self) {
+        if let Some(running) = self.running.lock().await.as_mut() {
+            for server in running.servers.drain(..) {
+                server.stop().await;
+            }
+        }
+    }
+
+    pub(crate) async fn connect(&self) {
+        let mut running = self.running.lock().await;
+        let running = running.as_mut().expect("a provider that was not stopped");
+        assert!(running.servers.is_empty(), "it is connected");
+        running.servers = self.forward().await;
+    }
+
+    /// From now on, and for requests that wait already. A question whether a request is allowed (CORS) is always answered.
+    pub(crate) fn let_answers(&self, path: &'static str, answers: Answers) {
+        self.answers.send_modify(|all| {
+            all.insert(path, answers);
+        });
+    }
+
+    async fn forward(&self) -> Vec<Server> {
+        let Ports { issuer, api, behind_issuer, behind_api } = self.ports;
+        let issuer = forward(issuer, behind_issuer, &self.log, &self.answers).await;
+        vec![issuer, forward(api, behind_api, &self.api_log, &self.answers).await]
     }
 
     async fn answers(&self) -> bool {
@@ -111,6 +149,26 @@ impl Provider {
     }
 }
 
-async fn forward(port: u16, to: u16, log: &Log) -> Server {
-    Server::start(port, log.clone(), move |request| async move { request.send_to(to).await.ok() }).await
+async fn forward(port: u16, to: u16, log: &Log, answers: &watch::Sender<HashMap<&'static str, Answers>>) -> Server {
+    let answers = answers.clone();
+    Server::start(port, log.clone(), move |request| {
+        let answers = answers.clone();
+        async move {
+            let mut response = request.send_to(to).await.ok()?;
+            if request.method == "OPTIONS" {
+                return Some(response);
+            }
+            let path = request.path();
+            answers.subscribe().wait_for(|all| all.get(path) != Some(&Answers::Wait)).await.ok()?;
+            response.is_lost = answers.send_if_modified(|all| match all.get_mut(path) {
+                Some(Answers::GetLost(next)) if *next > 0 => {
+                    *next -= 1;
+                    true
+                }
+                _ => false,
+            });
+            Some(response)
+        }
+    })
+    .await
 }
