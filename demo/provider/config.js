@@ -16,7 +16,7 @@ export function readConfig(env = process.env) {
     providerPort,
     apiPort,
     resource: `http://localhost:${apiPort}/`,
-    appOrigins: (env.TOKENKEEP_APP_ORIGINS || 'http://127.0.0.1:8080')
+    appOrigins: (env.TOKENKEEP_APP_ORIGINS || 'http://127.0.0.1:8080,http://localhost:8080')
       .split(',')
       .map((text) => origin('TOKENKEEP_APP_ORIGINS', text.trim())),
     lifetimes: {

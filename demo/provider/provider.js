@@ -16,6 +16,9 @@ const READABLE_BY_ALL = new Set([
   '/jwks',
 ]);
 
+// What an app asks with HEAD, only to see whether anybody answers. oidc-provider would say 404 or show a page.
+const ENDPOINTS = new Set(['/auth', '/session/end', '/token', '/token/revocation']);
+
 export async function createProvider(config, isAlive = () => true) {
   const { issuer, resource, appOrigins, lifetimes } = config;
   const home = `${appOrigins[0]}/`;
@@ -94,13 +97,20 @@ export async function createProvider(config, isAlive = () => true) {
         // An app that named the API when it sent the user here need not name it again at the token endpoint.
         useGrantedResource: () => true,
       },
-      revocation: { enabled: true },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
       rpInitiatedLogout: {
         logoutSource: (ctx, form) => pages.show(ctx, pages.signOut({ form, client: ctx.oidc.client })),
         postLogoutSuccessSource: (ctx) => pages.show(ctx, pages.signedOut({ home })),
       },
     },
   });
+
+  // ID tokens name the session (`sid`), for apps that have a front-channel logout page. oidc-provider does it only for
+  // clients with a back channel.
+  provider.Client.prototype.includeSid = () => true;
 
   // Addresses in answers are made from the issuer, whatever name or proxy the request came by.
   const { host, protocol } = new URL(issuer);
@@ -113,6 +123,11 @@ export async function createProvider(config, isAlive = () => true) {
   provider.use(async (ctx, next) => {
     if (ctx.path !== '/health') return next();
     [ctx.status, ctx.body] = isAlive() ? [200, 'ok'] : [503, 'ending'];
+  });
+
+  provider.use(async (ctx, next) => {
+    if (ctx.method !== 'HEAD' || !ENDPOINTS.has(ctx.path)) return next();
+    ctx.status = 204;
   });
 
   provider.use(async (ctx, next) => {

@@ -6,12 +6,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { SignJWT, createLocalJWKSet, createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 
 import { createApi } from './api.js';
 
 const APP = 'http://127.0.0.1:8080';
+const APPS = `${APP} or http://localhost:8080`;
 const STRANGER = 'http://127.0.0.1:6666';
 const CLIENT = 'tokenkeep-demo';
 const SCOPE = 'openid profile email offline_access orders:read';
@@ -33,7 +35,7 @@ before(async () => {
 after(() => server.end());
 
 test('starting prints one line, and both answer at /health', async () => {
-  assert.equal(server.stdout, `tokenkeep demo: provider ${issuer}, API ${api}, app ${APP}\n`);
+  assert.equal(server.stdout, `tokenkeep demo: provider ${issuer}, API ${api}, app ${APPS}\n`);
   for (const origin of [issuer, api]) {
     const response = await fetch(`${origin}/health`);
     assert.deepEqual([response.status, await response.text()], [200, 'ok']);
@@ -66,6 +68,7 @@ test('a login ends in verified tokens that the API takes', async () => {
     algorithms: ['RS256'],
   });
   assert.equal(payload.nonce, nonce);
+  assert.ok(payload.sid);
   assert.equal(payload.name, 'Alice Archer');
   assert.equal(payload.email, 'alice@example.com');
   assert.equal(payload.preferred_username, 'alice');
@@ -266,27 +269,110 @@ test('another user can sign in over the first', async () => {
   assert.equal(claimsOf(tokens.id_token).name, 'Bob Baker');
 });
 
-test('a refresh rotates, and the old refresh token ends the line', async () => {
-  const { tokens } = await login(new Browser(), { resource });
-  const refresh = async (refresh_token) => (await post('/token', { grant_type: 'refresh_token', refresh_token })).json();
-  const renewed = await refresh(tokens.refresh_token);
+test('a refresh rotates, keeps the user and the session, and takes the resource again', async () => {
+  const { tokens, nonce } = await login(new Browser(), { resource });
+  const [renewed, again] = [await refreshed(tokens, { resource }), await refreshed(tokens)];
   assert.notEqual(renewed.refresh_token, tokens.refresh_token);
+  assert.deepEqual([renewed.scope, renewed.expires_in], ['orders:read', 300]);
+  const [first, second] = [tokens, renewed].map(({ id_token }) => claimsOf(id_token));
+  for (const claim of ['sub', 'aud', 'iss', 'sid']) assert.equal(second[claim], first[claim], claim);
+  assert.equal(second.nonce, nonce);
   assert.equal((await bearer('/orders', renewed.access_token)).status, 200);
-  assert.equal((await refresh(tokens.refresh_token)).error, 'invalid_grant');
-  assert.equal((await refresh(renewed.refresh_token)).error, 'invalid_grant');
+  // Presented twice.
+  assert.equal(again.error, 'invalid_grant');
+
+  const other = await login(new Browser(), { resource });
+  assert.equal((await refreshed(other.tokens, { resource: 'http://localhost:1/' })).error, 'invalid_target');
 });
 
-test('a revoked refresh token is dead', async () => {
-  const { tokens } = await login(new Browser());
-  const revoked = await post('/token/revocation', { token: tokens.refresh_token }, { Origin: APP });
-  assert.deepEqual([revoked.status, revoked.headers.get('access-control-allow-origin')], [200, APP]);
-  const answer = await post('/token', { grant_type: 'refresh_token', refresh_token: tokens.refresh_token });
-  assert.equal((await answer.json()).error, 'invalid_grant');
+test('lifetimes may be a few seconds, and go on from one refresh to the next', async () => {
+  const [providerPort, apiPort] = await freePorts(2);
+  const short = run({
+    TOKENKEEP_PROVIDER_PORT: providerPort,
+    TOKENKEEP_API_PORT: apiPort,
+    TOKENKEEP_ACCESS_TOKEN_TTL: 1,
+    TOKENKEEP_REFRESH_TOKEN_TTL: 3,
+  });
+  const before = [issuer, api, resource];
+  try {
+    await short.printed('tokenkeep demo: ');
+    [issuer, api, resource] = [`http://localhost:${providerPort}`, `http://localhost:${apiPort}`, `http://localhost:${apiPort}/`];
+    let { tokens } = await login(new Browser(), { resource });
+    const end = Date.now() + 3000;
+    for (let count = 0; count < 2; count += 1) {
+      assert.equal(tokens.expires_in, 1);
+      assert.equal((await bearer('/me', tokens.access_token)).status, 200);
+      await pause(1100);
+      assert.equal((await bearer('/me', tokens.access_token)).status, 401);
+      tokens = await refreshed(tokens);
+    }
+    await pause(end + 1000 - Date.now());
+    assert.equal((await refreshed(tokens)).error, 'invalid_grant', 'a rotated token outlives the first of its line');
+  } finally {
+    [issuer, api, resource] = before;
+    await short.end();
+  }
+});
+
+test('a refresh token that is presented again ends the whole grant', async () => {
+  const browser = new Browser();
+  const { tokens } = await login(browser, { resource });
+  const sibling = (await login(browser, { resource })).tokens;
+  const stranger = (await login(new Browser(), { resource })).tokens;
+  const renewed = await refreshed(tokens);
+  assert.equal((await refreshed(tokens)).error, 'invalid_grant');
+  assert.equal((await refreshed(renewed)).error, 'invalid_grant', 'what came for it');
+  assert.equal((await refreshed(sibling)).error, 'invalid_grant', 'what another sign-in of the same browser got');
+  assert.ok((await refreshed(stranger)).access_token, 'what another browser got');
+  // The API asks nobody.
+  assert.equal((await bearer('/me', renewed.access_token)).status, 200);
+  // The user is still signed in at the provider, and is asked again what the app may do.
+  assert.equal((await authorize(browser, { resource, prompt: 'none' })).callback.get('error'), 'consent_required');
+});
+
+test('a revoked refresh token ends the grant, and an unknown one is no error', async () => {
+  const browser = new Browser();
+  const { tokens } = await login(browser);
+  const revoke = (token) => post('/token/revocation', { token, token_type_hint: 'refresh_token' }, { Origin: APP });
+  for (const token of [tokens.refresh_token, tokens.refresh_token, 'unknown']) {
+    const revoked = await revoke(token);
+    assert.deepEqual([revoked.status, revoked.headers.get('access-control-allow-origin')], [200, APP]);
+  }
+  assert.equal((await refreshed(tokens)).error, 'invalid_grant');
+  assert.equal((await authorize(browser, { prompt: 'none' })).callback.get('error'), 'consent_required');
+});
+
+test('prompt=none answers by redirect alone, so that it works in a frame', async () => {
+  const browser = new Browser();
+  const stranger = authorizationUrl({ resource, prompt: 'none' });
+  const { tokens } = await login(browser, { resource });
+  for (const [who, expected] of [[new Browser(), 'error'], [browser, 'code']]) {
+    const { url, state } = who === browser ? authorizationUrl({ resource, prompt: 'none' }) : stranger;
+    const { response } = await who.step(url);
+    const location = new URL(response.headers.get('location'));
+    assert.equal(response.status, 303);
+    assert.equal(location.origin + location.pathname, `${APP}/callback`);
+    assert.ok(location.searchParams.has(expected));
+    assert.deepEqual([location.searchParams.get('state'), location.searchParams.get('iss')], [state, issuer]);
+    assert.equal(response.headers.get('x-frame-options'), null);
+    assert.equal(response.headers.get('content-security-policy'), null);
+  }
+  // It leaves what is there alone.
+  assert.ok((await refreshed(tokens)).access_token);
+});
+
+test('whoever only looks whether anybody is there gets an answer without anything in it', async () => {
+  for (const path of ['/auth', '/session/end', '/token', '/token/revocation']) {
+    const response = await fetch(issuer + path, { method: 'HEAD', headers: { Origin: APP } });
+    assert.deepEqual([response.status, response.headers.getSetCookie()], [204, []], path);
+  }
+  const metadata = await fetch(`${issuer}/.well-known/openid-configuration`, { method: 'HEAD' });
+  assert.equal(metadata.status, 200);
 });
 
 test('a sign-out asked for by the app sends itself and comes back with state', async () => {
   const browser = new Browser();
-  await login(browser);
+  const { tokens } = await login(browser);
   const query = new URLSearchParams({ client_id: CLIENT, post_logout_redirect_uri: `${APP}/`, state: 'back' });
   const page = await browser.open(`${issuer}/session/end?${query}`);
   const [, nonce] = /<script nonce="([^"]+)">document.getElementById\('sign-out'\).click\(\);<\/script>/.exec(page.body);
@@ -294,6 +380,12 @@ test('a sign-out asked for by the app sends itself and comes back with state', a
   const end = await browser.submit(page, { xsrf: /name="xsrf" value="([^"]+)"/.exec(page.body)[1], logout: 'yes' });
   assert.equal(end.url, `${APP}/?state=back`);
   assert.equal((await authorize(browser, { prompt: 'none' })).callback.get('error'), 'login_required');
+  // A refresh token outlives that: an app revokes it first.
+  assert.ok((await refreshed(tokens)).access_token);
+  // Whoever is signed out already comes back, too.
+  const again = await browser.open(`${issuer}/session/end?${query}`);
+  const fields = [...again.body.matchAll(/name="(\w+)" value="([^"]+)"/g)].map(([, name, value]) => [name, value]);
+  assert.equal((await browser.submit(again, fields)).url, `${APP}/?state=back`);
 });
 
 test('a sign-out that nobody can be named for asks first', async () => {
@@ -356,7 +448,7 @@ test('the server ends with the process that it is tied to, and at SIGTERM', asyn
 test('start.js starts the server once, and says so once', async () => {
   const [providerPort, apiPort] = await freePorts(2);
   const ports = { TOKENKEEP_PROVIDER_PORT: providerPort, TOKENKEEP_API_PORT: apiPort };
-  const started = `tokenkeep demo: provider http://localhost:${providerPort}, API http://localhost:${apiPort}, app ${APP}\n`;
+  const started = `tokenkeep demo: provider http://localhost:${providerPort}, API http://localhost:${apiPort}, app ${APPS}\n`;
   for (const [additions, stdout] of [[{ TOKENKEEP_NO_PROVIDER: '1' }, ''], [{}, started], [{}, '']]) {
     const hook = run({ ...ports, ...additions }, 'start.js');
     assert.equal(await hook.exit, 0, hook.stderr);
@@ -375,22 +467,27 @@ class Browser {
 
   async open(url, init = {}) {
     for (;;) {
-      const { origin, pathname } = new URL(url);
-      if (origin === APP) return { url };
-      assert.equal(origin, issuer);
-      const cookies = [...this.#cookies].filter(([, { path }]) => pathname.startsWith(path));
-      const response = await fetch(url, {
-        ...init,
-        redirect: 'manual',
-        headers: { Accept: 'text/html', Cookie: cookies.map(([name, { value }]) => `${name}=${value}`).join('; ') },
-      });
-      for (const cookie of response.headers.getSetCookie()) this.#keep(cookie);
-      const body = await response.text();
+      if (new URL(url).origin === APP) return { url };
+      const { response, body } = await this.step(url, init);
       const location = response.headers.get('location');
       if (!location) return { url, body, status: response.status, csp: response.headers.get('content-security-policy') };
       url = new URL(location, url).href;
       init = {};
     }
+  }
+
+  /** One request to the provider, and no further. */
+  async step(url, init = {}) {
+    const { origin, pathname } = new URL(url);
+    assert.equal(origin, issuer);
+    const cookies = [...this.#cookies].filter(([, { path }]) => pathname.startsWith(path));
+    const response = await fetch(url, {
+      ...init,
+      redirect: 'manual',
+      headers: { Accept: 'text/html', Cookie: cookies.map(([name, { value }]) => `${name}=${value}`).join('; ') },
+    });
+    for (const cookie of response.headers.getSetCookie()) this.#keep(cookie);
+    return { response, body: await response.text() };
   }
 
   /** Sends the first form of a page with these fields. */
@@ -462,6 +559,9 @@ async function login(browser, changes, user) {
 
 const redeem = (code, code_verifier) =>
   post('/token', { grant_type: 'authorization_code', code, code_verifier, redirect_uri: `${APP}/callback` });
+
+const refreshed = async ({ refresh_token }, more) =>
+  (await post('/token', { grant_type: 'refresh_token', refresh_token, ...more })).json();
 
 const post = (path, fields, headers) =>
   fetch(issuer + path, { method: 'POST', headers, body: new URLSearchParams({ client_id: CLIENT, ...fields }) });

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
+use tokenkeep::SignOut;
 use tokenkeep::leptos::{SignedIn, SignedOut, use_auth};
+
+use crate::renewal::Left;
 
 #[component]
 pub fn Header() -> impl IntoView {
@@ -18,7 +21,7 @@ pub fn Header() -> impl IntoView {
             </nav>
             <div class="account">
                 <SignedIn>
-                    <span class="name" id="name">{move || auth.name()}</span>
+                    <span class="me"><span class="name" id="name">{move || auth.name()}</span><Left /></span>
                     <SignOutButton />
                 </SignedIn>
                 <SignedOut>
@@ -39,4 +42,11 @@ pub fn SignInButton() -> impl IntoView {
 pub fn SignOutButton() -> impl IntoView {
     let auth = use_auth();
     view! { <button type="button" on:click=move |_| auth.sign_out()>"Sign out"</button> }
+}
+
+/// Ends this app's session, in all tabs, and leaves the provider's alone.
+#[component]
+pub fn OnlyHereButton() -> impl IntoView {
+    let auth = use_auth();
+    view! { <button type="button" on:click=move |_| auth.sign_out_from(SignOut::Local)>"Only here"</button> }
 }

@@ -3,8 +3,8 @@
 //! The list survives the way to the provider and back in [`sessionStorage`](https://developer.mozilla.org/docs/Web/API/Window/sessionStorage).
 
 use leptos::prelude::*;
-use tokenkeep::Event;
 use tokenkeep::protocol::{Json, Number, UnixTime};
+use tokenkeep::{Ended, Event, Rung};
 use web_sys::Storage;
 
 use crate::time;
@@ -82,6 +82,7 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::ApiAnswered { url, status } => ("ApiAnswered", format!("{status} from {url}")),
         Event::CallbackReceived => said("CallbackReceived", "Back from the provider. Its answer left the address bar."),
         Event::CodeRedeemed => said("CodeRedeemed", "Exchanged for tokens, which stay in memory."),
+        Event::Ended(why) => ("Ended", [ended(*why), " The tokens are gone."].concat()),
         Event::Failed(error) => said("Failed", error.code()),
         Event::IdTokenVerified { algorithm } => {
             ("IdTokenVerified", format!("{} signature, issuer, audience, nonce and time are right.", algorithm.name()))
@@ -89,10 +90,45 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::KeysRead => said("KeysRead", "The provider’s public keys were read."),
         Event::MetadataRead => said("MetadataRead", "The provider’s metadata was read."),
         Event::Redirecting => said("Redirecting", "Leaving for the provider."),
+        Event::Renewed { by } => said("Renewed", renewed(*by)),
+        Event::RenewalFailed { by, error, pause } => {
+            let why = error.as_ref().map_or("not possible", |error| error.code());
+            let next = pause.map_or_else(String::new, |pause| format!(" Next try in {} s.", pause.as_secs().max(1)));
+            ("RenewalFailed", format!("By {by}: {why}.{next}"))
+        }
+        Event::Revoked(Ok(())) => said("Revoked", "The provider takes the refresh token no more."),
+        Event::Revoked(Err(error)) => said("RevocationFailed", error.code()),
+        Event::ScopeChanged { missing, added } => ("ScopeChanged", scope_changed(missing, added)),
+        Event::SignInNeeded => said("SignInNeeded", "Nothing else leads to a new token."),
         Event::SignedIn => said("SignedIn", "The app knows who you are."),
-        Event::SignedOut => said("SignedOut", "The tokens are gone."),
+        Event::SignedOutAtProvider => said("SignedOutAtProvider", "Back from the provider, where you are signed out too."),
         other => ("Other", other.to_string()),
     }
+}
+
+fn ended(why: Ended) -> &'static str {
+    match why {
+        Ended::Expired => "The last token ended, and nothing led to a new one.",
+        Ended::Rejected => "The provider refused the refresh token.",
+        Ended::SignedOut => "You signed out here.",
+        Ended::SignedOutAtProvider => "You signed out at the provider.",
+        Ended::SignedOutElsewhere => "You signed out in another tab.",
+        Ended::UserChanged => "Another user signed in.",
+    }
+}
+
+fn renewed(by: Rung) -> &'static str {
+    match by {
+        Rung::RefreshToken => "By the refresh token.",
+        Rung::Tab => "By another tab, which handed its tokens over, sealed.",
+        Rung::Frame => "By the provider, asked in a hidden frame.",
+        Rung::Redirect => "By the provider, asked on the way there and back.",
+    }
+}
+
+fn scope_changed(missing: &[String], added: &[String]) -> String {
+    let part = |what: &str, words: &[String]| (!words.is_empty()).then(|| format!("{what} {}.", words.join(" ")));
+    [part("The access token is not for", missing), part("It is also for", added)].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn title(event: &str) -> &'static str {
@@ -100,13 +136,20 @@ fn title(event: &str) -> &'static str {
         "ApiAnswered" => "API call",
         "CallbackReceived" => "Callback",
         "CodeRedeemed" => "Code redeemed",
+        "Ended" => "Session over",
         "Failed" => "Failed",
         "IdTokenVerified" => "ID token verified",
         "KeysRead" => "Keys",
         "MetadataRead" => "Discovery",
         "Redirecting" => "Redirect",
+        "Renewed" => "Renewed",
+        "RenewalFailed" => "Not renewed",
+        "RevocationFailed" => "Not revoked",
+        "Revoked" => "Revoked",
+        "ScopeChanged" => "Scope",
+        "SignInNeeded" => "Sign-in needed",
         "SignedIn" => "Signed in",
-        "SignedOut" => "Signed out",
+        "SignedOutAtProvider" => "Signed out at provider",
         _ => "Event",
     }
 }

@@ -12,6 +12,7 @@ mod log;
 mod pages;
 mod pretty;
 mod problem;
+mod renewal;
 mod time;
 
 use leptos::{prelude::*, task::spawn_local};
@@ -23,8 +24,9 @@ use api::Api;
 use config::{Held, Settings, WrongConfig};
 use header::Header;
 use log::{EventLog, Log};
-use pages::{ApiPage, Callback, Home, NotFound, Orders, Profile, Visited};
+use pages::{ApiPage, Callback, Home, NotFound, Orders, Profile, ProviderSignOut, Visited};
 use problem::SignInProblem;
+use renewal::{Countdown, SignInAgain};
 
 fn main() {
     mount_to_body(Demo);
@@ -56,6 +58,8 @@ fn App(settings: Settings) -> impl IntoView {
     let auth = provide_auth_observed(config, move |event| log.note(event));
     let api = Api::new(api, auth, log);
     provide_context(Visited::default());
+    // One for all that show it.
+    provide_context(Countdown(auth.remaining()));
 
     view! {
         <Router>
@@ -64,12 +68,14 @@ fn App(settings: Settings) -> impl IntoView {
             <div class="columns">
                 <main id="main" tabindex="-1">
                     <SignInProblem issuer=issuer.clone() />
+                    <SignInAgain />
                     <Routes fallback=NotFound>
                         <Route path=path!("/") view=Home />
                         <Route path=path!("/profile") view=Profile />
                         <Route path=path!("/api") view=move || view! { <ApiPage api /> } />
                         <Route path=path!("/orders") view=move || view! { <Orders api /> } />
                         <Route path=path!("/callback") view=Callback />
+                        <Route path=path!("/front-channel-logout") view=ProviderSignOut />
                     </Routes>
                 </main>
                 <EventLog log />

@@ -72,9 +72,28 @@ pub fn SignInCallback(
     })
 }
 
+/// Stands at the app's front-channel logout URI, which the provider loads in a frame: ends the session that the address names, in
+/// whatever tab it is. See [`Client::front_channel_logout`](crate::Client::front_channel_logout).
+#[component]
+pub fn FrontChannelLogout(
+    /// Shown to nobody, as a rule: the frame is hidden.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    if let Some(client) = use_auth().client() {
+        let ending = client.front_channel_logout();
+        spawn_local(async move {
+            // Whether there was such a session is nothing to show.
+            ending.await;
+        });
+    }
+    children.map(|children| children())
+}
+
 /// Shows its children to who is signed in, and sends everybody else to sign in and back to this very place.
 ///
-/// Nobody is sent twice: who signed out while looking, who came back without signing in, and whose sign-in failed, is asked instead.
+/// Nobody is sent twice: who signed out while looking or a moment ago, who came back without signing in, and whose sign-in failed, is
+/// asked instead.
 #[component]
 pub fn RequireSignIn(
     /// Shown meanwhile.
@@ -87,8 +106,8 @@ pub fn RequireSignIn(
     children: ChildrenFn,
 ) -> impl IntoView {
     let auth = use_auth();
-    // Whoever was shown the children, or was sent away once, is not sent away again.
-    let settled = StoredValue::new(false);
+    // Whoever signed out a moment ago, was shown the children, or was sent away once, is not sent away.
+    let settled = StoredValue::new(auth.client().is_some_and(|client| client.signed_out_just_now()));
     part(auth, move |phase| {
         // Read in any case, so that this runs again when it changes.
         let leaving = auth.is_leaving();

@@ -1,4 +1,4 @@
-//! Sign-in for [Leptos](https://leptos.dev): the state of a [`Client`] as signals, and four components.
+//! Sign-in for [Leptos](https://leptos.dev): the state of a [`Client`] as signals, and five components.
 //!
 //! ```
 //! use leptos::prelude::*;
@@ -9,12 +9,13 @@
 //! fn App() -> impl IntoView {
 //!     let auth = provide_auth(Config::new("https://login.example.com", "my-app"));
 //!     view! {
-//!         <SignedIn>"Hello, " {move || auth.name()}</SignedIn>
+//!         <SignedIn>"Hello, " {move || auth.name()} <button on:click=move |_| auth.sign_out()>"Sign out"</button></SignedIn>
 //!         <SignedOut><button on:click=move |_| auth.sign_in()>"Sign in"</button></SignedOut>
 //!         <Router>
 //!             <Routes fallback=|| "Not found">
 //!                 <Route path=path!("/") view=|| "Home" />
 //!                 <Route path=path!("/callback") view=|| view! { <SignInCallback /> } />
+//!                 <Route path=path!("/front-channel-logout") view=|| view! { <FrontChannelLogout /> } />
 //!                 <Route path=path!("/orders") view=|| view! { <RequireSignIn>"Your orders"</RequireSignIn> } />
 //!             </Routes>
 //!         </Router>
@@ -22,18 +23,24 @@
 //! }
 //! ```
 //!
+//! The session lasts by itself: its access token is renewed in time, and all tabs share it. An app that wants to show that has
+//! [`Auth::remaining`], [`Auth::renewed_by`] and [`Auth::sign_in_needed`].
+//!
 //! On a server everything compiles and renders [`State::Unknown`]: no token and nobody's name gets into the HTML.
 
 mod components;
 
+use std::time::Duration;
+
 use leptos::{prelude::*, task::spawn_local};
 
-pub use components::{RequireSignIn, SignInCallback, SignedIn, SignedOut};
+pub use components::{FrontChannelLogout, RequireSignIn, SignInCallback, SignedIn, SignedOut};
 
 use crate::{
     keep::{Config, Event, Session},
     page::{Client, SignOut, State, Subscription},
-    protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn},
+    protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn, UnixTime},
+    session::Rung,
 };
 
 /// What a component holds: signals, and what a user may do. Copies are the same.
@@ -41,6 +48,7 @@ use crate::{
 pub struct Auth {
     state: RwSignal<State>,
     leaving: RwSignal<bool>,
+    sign_in_needed: RwSignal<bool>,
     connection: StoredValue<Option<Connection>, LocalStorage>,
 }
 
@@ -95,11 +103,23 @@ pub fn use_auth() -> Auth {
 
 impl Auth {
     fn new() -> Auth {
-        Auth { state: RwSignal::new(State::Unknown), leaving: RwSignal::new(false), connection: StoredValue::new_local(None) }
+        Auth {
+            state: RwSignal::new(State::Unknown),
+            leaving: RwSignal::new(false),
+            sign_in_needed: RwSignal::new(false),
+            connection: StoredValue::new_local(None),
+        }
     }
 
     fn connect(self, client: Client, observe: impl Fn(&Event) + 'static) {
-        let events = client.on_event(observe);
+        let sign_in_needed = self.sign_in_needed;
+        let events = client.on_event(move |event| {
+            let needed = matches!(event, Event::SignInNeeded);
+            if needed || matches!(event, Event::Ended(_) | Event::Renewed { .. } | Event::SignedIn) {
+                let _ = sign_in_needed.try_set(needed);
+            }
+            observe(event);
+        });
         let state = self.state;
         let states = client.on_state(move |now| {
             let _ = state.try_set(now.clone());
@@ -132,6 +152,35 @@ impl Auth {
         self.session().and_then(|session| session.claims.map(|claims| claims.display_name().to_owned()))
     }
 
+    /// How long the access token still lives, counted down once a second; `None` while nobody is signed in, and if the provider does
+    /// not say. It is counted as long as the component lives that asks for it.
+    pub fn remaining(self) -> Signal<Option<Duration>> {
+        let second = RwSignal::new(());
+        let expires = Memo::new(move |_| self.session().and_then(|session| session.expires));
+        Effect::new(move |_| {
+            if expires.get().is_some()
+                && let Ok(timer) = set_interval_with_handle(move || second.notify(), Duration::from_secs(1))
+            {
+                on_cleanup(move || timer.clear());
+            }
+        });
+        Signal::derive(move || {
+            second.track();
+            Some(expires.get()?.since(now()?))
+        })
+    }
+
+    /// What the access token came by; `None` if the user signed in for it. Tracks.
+    pub fn renewed_by(self) -> Option<Rung> {
+        self.session().and_then(|session| session.renewed_by)
+    }
+
+    /// Whether nothing leads to a new access token but that the user signs in again: the time to offer it, before the one that is
+    /// there ends. Tracks.
+    pub fn sign_in_needed(self) -> bool {
+        self.sign_in_needed.get()
+    }
+
     /// Whether the browser is about to leave for the provider: the time for a button to be disabled. Tracks.
     pub fn is_leaving(self) -> bool {
         self.leaving.get()
@@ -154,6 +203,17 @@ impl Auth {
             spawn_local(async move {
                 // A failure is in the state by now.
                 let _ = leaving.await;
+            });
+        }
+    }
+
+    /// Renews the access token now, by whatever way works. It is done by itself in time. A failure is an event, and the session goes on
+    /// with the token that is there.
+    pub fn renew(self) {
+        if let Some(client) = self.client() {
+            let renewing = client.renew();
+            spawn_local(async move {
+                let _ = renewing.await;
             });
         }
     }
@@ -213,6 +273,19 @@ impl Auth {
     pub fn client(self) -> Option<Client> {
         self.connection.try_with_value(|connection| connection.as_ref().map(|connection| connection.client.clone())).flatten()
     }
+}
+
+#[cfg(target_family = "wasm")]
+fn now() -> Option<UnixTime> {
+    use crate::keep::ports::Clock;
+
+    Some(crate::browser::BrowserClock.now())
+}
+
+/// A server counts nothing down.
+#[cfg(not(target_family = "wasm"))]
+fn now() -> Option<UnixTime> {
+    None
 }
 
 #[cfg(target_family = "wasm")]

@@ -28,6 +28,7 @@ mod pages;
 mod requests;
 mod returning;
 mod secrets;
+mod session;
 mod sign_in;
 mod sign_out;
 mod trouble;

@@ -2,7 +2,8 @@ use leptos::prelude::*;
 use tokenkeep::leptos::{SignedIn, SignedOut, use_auth};
 
 use super::Page;
-use crate::header::{SignInButton, SignOutButton};
+use crate::header::{OnlyHereButton, SignInButton, SignOutButton};
+use crate::renewal::RenewalCard;
 
 #[component]
 pub fn Home() -> impl IntoView {
@@ -15,14 +16,21 @@ pub fn Home() -> impl IntoView {
             </p>
             <div class="card who">
                 <SignedIn>
-                    <p>"You are signed in as "<strong>{move || auth.name()}</strong>"."</p>
-                    <SignOutButton />
+                    <div>
+                        <p>"You are signed in as "<strong>{move || auth.name()}</strong>"."</p>
+                        <p class="quiet">"“Sign out” means the provider too. “Only here” means this app, in all its tabs."</p>
+                    </div>
+                    <div class="buttons"><SignOutButton /><OnlyHereButton /></div>
                 </SignedIn>
                 <SignedOut>
                     <p>"Nobody is signed in."</p>
                     <SignInButton />
                 </SignedOut>
             </div>
+            <SignedIn>
+                <RenewalCard />
+                <TryIt />
+            </SignedIn>
             <h2>"What happens when you sign in"</h2>
             <ol class="steps">
                 <li>
@@ -55,5 +63,24 @@ pub fn Home() -> impl IntoView {
                 </li>
             </ol>
         </Page>
+    }
+}
+
+#[component]
+fn TryIt() -> impl IntoView {
+    view! {
+        <h2>"Try it"</h2>
+        <ul class="tries">
+            <li>
+                <a href="/" target="_blank" rel="noopener">"Open a second tab"</a>
+                ": it is signed in at once. This tab hands its tokens over, sealed, and nobody else is asked."
+            </li>
+            <li>"Sign out in one of them, and look at the other."</li>
+            <li>"Wait until the access token is renewed, or renew it now: one tab does it, and the others have the new one at once."</li>
+            <li>
+                "Reload the only tab: nothing is stored, so the provider is asked in a hidden frame. If your browser hides you from it "
+                "there, you are signed out, and one click signs you in again."
+            </li>
+        </ul>
     }
 }

@@ -6,6 +6,7 @@ mod home;
 mod not_found;
 mod orders;
 mod profile;
+mod provider_sign_out;
 
 use leptos::{html::H1, prelude::*};
 
@@ -15,6 +16,7 @@ pub use home::Home;
 pub use not_found::NotFound;
 pub use orders::Orders;
 pub use profile::Profile;
+pub use provider_sign_out::ProviderSignOut;
 
 /// Whether a page was shown before this one.
 #[derive(Clone, Copy, Default)]

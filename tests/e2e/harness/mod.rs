@@ -27,12 +27,29 @@ pub(crate) struct World {
 
 /// Plays a test in a world of its own. When it fails, what was to be seen is printed.
 pub(crate) async fn play(test: impl AsyncFnOnce(&World)) {
-    play_with(Cookies::default(), test).await;
+    play_in(Setting::default(), test).await;
 }
 
 /// The same in a browser that treats cookies in this way.
 pub(crate) async fn play_with(cookies: Cookies, test: impl AsyncFnOnce(&World)) {
-    let world = World::new(cookies).await;
+    play_in(Setting { cookies, ..Setting::default() }, test).await;
+}
+
+/// What is different from the usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Setting {
+    pub(crate) cookies: Cookies,
+    /// How long access tokens live, in seconds.
+    pub(crate) lifetime: Option<u32>,
+    /// The provider is at the app's own host, and so its cookies are first-party.
+    pub(crate) provider_is_same_site: bool,
+    /// The provider's cookies are meant for pages of other sites too.
+    pub(crate) cookies_for_third_parties: bool,
+}
+
+/// The same in a setting.
+pub(crate) async fn play_in(setting: Setting, test: impl AsyncFnOnce(&World)) {
+    let world = World::new(setting).await;
     let mut outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
     if outcome.is_ok() {
         outcome = AssertUnwindSafe(world.is_quiet()).catch_unwind().await;
@@ -47,9 +64,9 @@ pub(crate) async fn play_with(cookies: Cookies, test: impl AsyncFnOnce(&World)) 
 }
 
 impl World {
-    async fn new(cookies: Cookies) -> Self {
+    async fn new(setting: Setting) -> Self {
         let app = App::start().await;
-        let (provider, browser) = tokio::join!(Provider::start(&app.origin), Browser::start(&app.origin, cookies));
+        let (provider, browser) = tokio::join!(Provider::start(&app.origin, setting), Browser::start(&app.origin, setting.cookies));
         app.serve_config(Response::new(200, "application/json", App::config(&provider).to_string()));
         Self { app, browser, provider, tolerated: Vec::new().into() }
     }

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, watch};
 
 use super::{
+    Setting,
     http::{Log, Request, Server},
     process::{Process, free_port},
 };
@@ -26,6 +27,7 @@ pub(crate) const BOB: User = User { login: "bob", password: "bob-password", name
 pub(crate) const AUTHORIZE: &str = "/auth";
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub(crate) const KEYS: &str = "/jwks";
+pub(crate) const REVOCATION: &str = "/token/revocation";
 pub(crate) const TOKEN: &str = "/token";
 
 /// What becomes of the answers to requests that were let through.
@@ -47,6 +49,7 @@ pub(crate) struct Provider {
     pub(crate) log: Log,
     pub(crate) api_log: Log,
     app_origin: String,
+    setting: Setting,
     ports: Ports,
     answers: watch::Sender<HashMap<&'static str, Answers>>,
     running: Mutex<Option<Running>>,
@@ -68,15 +71,17 @@ struct Running {
 }
 
 impl Provider {
-    pub(crate) async fn start(app_origin: &str) -> Self {
+    pub(crate) async fn start(app_origin: &str, setting: Setting) -> Self {
+        let host = if setting.provider_is_same_site { "127.0.0.1" } else { "localhost" };
         let ports = Ports { issuer: free_port(), api: free_port(), behind_issuer: free_port(), behind_api: free_port() };
         let provider = Self {
-            issuer: format!("http://localhost:{}", ports.issuer),
+            issuer: format!("http://{host}:{}", ports.issuer),
             api: format!("http://localhost:{}/", ports.api),
             resource: format!("http://localhost:{}/", ports.behind_api),
             log: Log::default(),
             api_log: Log::default(),
             app_origin: app_origin.to_owned(),
+            setting,
             ports,
             answers: watch::Sender::default(),
             running: Mutex::default(),
@@ -98,6 +103,9 @@ impl Provider {
         command.arg(script).env("TOKENKEEP_ISSUER", &self.issuer).env("TOKENKEEP_APP_ORIGINS", &self.app_origin);
         command.env("TOKENKEEP_PROVIDER_PORT", self.ports.behind_issuer.to_string());
         command.env("TOKENKEEP_API_PORT", self.ports.behind_api.to_string());
+        if let Some(lifetime) = self.setting.lifetime {
+            command.env("TOKENKEEP_ACCESS_TOKEN_TTL", lifetime.to_string());
+        }
         // Should the tests be killed, it ends too.
         command.env("TOKENKEEP_END_WITH", std::process::id().to_string());
         let mut node = Process::start(&mut command, self.folder.path(), "provider");
@@ -121,7 +129,8 @@ impl Provider {
         running.servers = self.forward().await;
     }
 
-    /// From now on, and for requests that wait already. A question whether a request is allowed (CORS) is always answered.
+    /// From now on, and for requests that wait already. Whether a request is allowed (CORS), and whether anybody is
+    /// there at all (HEAD), is always answered.
     pub(crate) fn let_answers(&self, path: &'static str, answers: Answers) {
         self.answers.send_modify(|all| {
             all.insert(path, answers);
@@ -130,8 +139,9 @@ impl Provider {
 
     async fn forward(&self) -> Vec<Server> {
         let Ports { issuer, api, behind_issuer, behind_api } = self.ports;
-        let issuer = forward(issuer, behind_issuer, &self.log, &self.answers).await;
-        vec![issuer, forward(api, behind_api, &self.api_log, &self.answers).await]
+        let third_parties = self.setting.cookies_for_third_parties;
+        let issuer = forward(issuer, behind_issuer, &self.log, &self.answers, third_parties).await;
+        vec![issuer, forward(api, behind_api, &self.api_log, &self.answers, false).await]
     }
 
     async fn answers(&self) -> bool {
@@ -149,13 +159,22 @@ impl Provider {
     }
 }
 
-async fn forward(port: u16, to: u16, log: &Log, answers: &watch::Sender<HashMap<&'static str, Answers>>) -> Server {
+async fn forward(
+    port: u16,
+    to: u16,
+    log: &Log,
+    answers: &watch::Sender<HashMap<&'static str, Answers>>,
+    cookies_for_third_parties: bool,
+) -> Server {
     let answers = answers.clone();
     Server::start(port, log.clone(), move |request| {
         let answers = answers.clone();
         async move {
             let mut response = request.send_to(to).await.ok()?;
-            if request.method == "OPTIONS" {
+            if cookies_for_third_parties {
+                response.headers = response.headers.into_iter().flat_map(for_third_parties).collect();
+            }
+            if matches!(request.method.as_str(), "HEAD" | "OPTIONS") {
                 return Some(response);
             }
             let path = request.path();
@@ -171,4 +190,15 @@ async fn forward(port: u16, to: u16, log: &Log, answers: &watch::Sender<HashMap<
         }
     })
     .await
+}
+
+/// A cookie that goes with requests from pages of other sites too. WebKit takes no secure one without TLS; the others do from this
+/// machine, and take no other one that is for third parties.
+fn for_third_parties((name, value): (String, String)) -> Vec<(String, String)> {
+    if name != "set-cookie" {
+        return vec![(name, value)];
+    }
+    let kept = value.split(';').filter(|part| !part.trim().to_ascii_lowercase().starts_with("samesite")).collect::<Vec<_>>().join(";");
+    let with = |more: &str| (name.clone(), format!("{kept}; SameSite=None{more}"));
+    vec![with(""), with("; Secure")]
 }
