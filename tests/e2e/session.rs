@@ -213,7 +213,8 @@ async fn a_page_that_is_kept_alive_shows_nobody_after_a_sign_out_elsewhere() {
     play_in(Setting::default(), async |world| {
         world.sign_in(ALICE).await;
         let first = world.browser.tab().await;
-        world.browser.follow("Profile").await;
+        // Not as the driver clicks: after that, Firefox does not keep a page that is left.
+        world.browser.script("setTimeout(() => document.querySelector('nav a[href=\"/profile\"]').click())").await;
         world.browser.sees("alice@example.com").await;
         let second = world.browser.open_tab(&world.app.url("/")).await;
         world.browser.is_signed_in_as(ALICE).await;
@@ -231,8 +232,8 @@ async fn a_page_that_is_kept_alive_shows_nobody_after_a_sign_out_elsewhere() {
         world.browser.back_from_within().await;
         world.browser.is_signed_out().await;
         assert!(!world.browser.text().await.contains("alice@example.com"));
-        // Chromium throws a page away that another tab has told something; Firefox and WebKit keep it.
-        if world.browser.engine != Engine::Chromium {
+        // Chromium and Firefox throw a page away that another tab has told something. WebKit keeps it.
+        if world.browser.engine == Engine::WebKit {
             assert!(world.browser.is_marked().await, "the page was loaded again");
         }
     })
