@@ -12,14 +12,17 @@ pub struct Countdown(pub Signal<Option<Duration>>);
 impl Countdown {
     /// What stands before the text. Tracks.
     fn label(self) -> &'static str {
-        if self.0.get().is_some_and(|left| left.as_secs() > 0) { "ends in " } else { "" }
+        match self.0.get() {
+            None => "",
+            Some(Duration::ZERO) => "has ended: ",
+            Some(_) => "ends in ",
+        }
     }
 
     /// `4:12`. Tracks.
     fn text(self) -> String {
         match self.0.get().map(|left| left.as_secs()) {
             None => "does not say when it ends".to_owned(),
-            Some(0) => "has ended".to_owned(),
             Some(seconds) => format!("{}:{:02}", seconds / 60, seconds % 60),
         }
     }
