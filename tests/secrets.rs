@@ -4,8 +4,8 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use serde_json::{Value, json};
 use tokenkeep::{
-    Acr, Error, Prompt, Request, SignIn, SignOut,
-    keep::ports::HttpFailure,
+    Access, Acr, Config, Ended, Error, Event, Finished, Prompt, Request, Rung, SignIn, SignOut,
+    keep::ports::{FrameEvent, HttpFailure},
     protocol::{
         Algorithm, Callback, Discovery, Entropy, Issuer, Json, Jwks, Metadata, PendingLogin, Registration, Response, ResponseMode, Scope,
         Secret, UnixTime, Unverified, authorize::authorize,
@@ -14,7 +14,7 @@ use tokenkeep::{
 
 use crate::{
     test,
-    world::{API, CLIENT, Endpoint, ISSUER, Key, ORIGIN, START, Tab, World, b64, json_response, run},
+    world::{API, CLIENT, Endpoint, ISSUER, Key, ORIGIN, START, Sent, Tab, World, b64, json_response, run},
 };
 
 /// Everything that was shown, and where.
@@ -43,15 +43,33 @@ impl Seen {
         self.went(at, tab);
     }
 
-    /// The authorization URL carries state and nonce, and goes to the provider; nothing else that is secret goes into a URL.
+    /// The authorization URL carries state and nonce, that of a sign-out a state of its own, and both go to the provider; nothing else that
+    /// is secret goes into a URL.
     fn went(&self, at: &str, tab: &Tab) {
-        for url in tab.bar.went.borrow().iter() {
-            assert!(url.starts_with(&format!("{ISSUER}/")), "{url}");
-            let url = url::Url::parse(url).unwrap();
-            let rest: Vec<_> =
-                url.query_pairs().filter(|(name, _)| !(url.path() == "/authorize" && (name == "state" || name == "nonce"))).collect();
-            self.show(at, format!("{} {rest:?}", url.path()));
-        }
+        let (went, submitted) = (tab.bar.went.borrow(), tab.bar.submitted.borrow());
+        went.iter().chain(submitted.iter().map(|(url, _)| url)).for_each(|url| self.url(at, url));
+    }
+
+    fn url(&self, at: &str, url: &str) {
+        assert!(url.starts_with(&format!("{ISSUER}/")), "{url}");
+        let url = url::Url::parse(url).unwrap();
+        let allowed: &[&str] = match url.path() {
+            "/authorize" => &["state", "nonce"],
+            "/logout" => &["state"],
+            _ => &[],
+        };
+        let rest: Vec<_> = url.query_pairs().filter(|(name, _)| !allowed.contains(&&**name)).collect();
+        self.show(at, format!("{} {rest:?}", url.path()));
+    }
+
+    /// What other tabs, other scripts of the origin and later visitors can find, and who watches addresses on the network.
+    fn world(&self, at: &str, world: &World) {
+        self.show(at, format!("storage {:?}", world.stored()));
+        self.show(at, format!("journal {:?}", world.journal.records.borrow()));
+        self.show(at, format!("channels {:?} {:?}", world.channels.names(), world.channels.log.borrow()));
+        self.show(at, format!("requested {:?}", world.requests().into_iter().map(|sent| sent.url).collect::<Vec<_>>()));
+        self.show(at, format!("reached {:?}", world.network.reached.borrow()));
+        world.frames.opened.borrow().iter().for_each(|url| self.url(at, url));
     }
 
     /// Where a secret was seen.
@@ -256,6 +274,245 @@ fn success(seen: &Seen, secrets: &mut Vec<String>) {
         tab.client.close();
         seen.tab(at, &tab);
         secrets.extend(world.secrets());
+    }
+}
+
+type Life = fn(&'static str, &World, &Seen, &mut Vec<String>);
+
+/// Whole lives of sessions. Wherever the world can repeat a secret, it does.
+const LIVES: &[(&str, Life)] = &[
+    ("refresh tokens in three tabs", |at, world, seen, secrets| {
+        renewed_id_tokens(world);
+        let mut tabs = tabs(world, &World::config().api_for(format!("{API}orders/"), Access::default().scope("orders:read")), 3);
+        for _ in 0..20 {
+            world.later(Duration::from_secs(101));
+            for tab in &tabs {
+                seen.show(at, format!("{:?}", tab.fetch(&format!("{API}me"))));
+                seen.show(at, format!("{:?} {:?}", tab.fetch(&format!("{API}orders/7?x=1")), run(tab.client.user_info())));
+            }
+        }
+        tabs.iter().for_each(|tab| assert!(told(tab, |event| matches!(event, Event::Renewed { by: Rung::Tab }))));
+        assert!(world.provider.secrets().len() >= 3 && world.count(Endpoint::Token) > 10);
+        seen.show(at, format!("{:?}", run(tabs[1].client.renew())));
+        out(at, &mut tabs, SignOut::Provider, seen, secrets);
+    }),
+    ("refresh tokens that are refused", |at, world, seen, secrets| {
+        world.provider.rotates(false);
+        let mut tabs = tabs(world, &World::config(), 2);
+        for refused in [
+            |sent: &Sent| Response { status: 500, body: sent.body.clone().into(), ..json_response(500, &json!({})) },
+            |sent: &Sent| json_response(503, &repeat(&sent.body, "temporarily_unavailable")),
+            |sent: &Sent| json_response(429, &repeat(&sent.body, "slow_down")),
+            |sent: &Sent| json_response(400, &json!({"error": sent.field("refresh_token")})),
+            |sent: &Sent| json_response(401, &repeat(&sent.body, "invalid_client")),
+            |sent: &Sent| Response {
+                headers: vec![("content-type".into(), "text/html".into())],
+                ..json_response(200, &repeat(&sent.body, "x"))
+            },
+            |sent: &Sent| json_response(400, &repeat(&sent.body, "invalid_scope")),
+        ] {
+            world.later(Duration::from_secs(10));
+            world.provider.answer(Endpoint::Token, move |sent, _| Ok(refused(sent)));
+            seen.error(at, &run(tabs[0].client.renew()).unwrap_err());
+            seen.tab(at, &tabs[0]);
+            world.provider.recover(Endpoint::Token);
+            tabs[0].sign_in().unwrap();
+        }
+        world.later(Duration::from_secs(10));
+        world.provider.answer(Endpoint::Token, |sent, _| Ok(json_response(400, &repeat(&sent.body, "invalid_grant"))));
+        seen.error(at, &run(tabs[0].client.renew()).unwrap_err());
+        world.provider.recover(Endpoint::Token);
+        assert!(told(&tabs[0], |event| *event == Event::Ended(Ended::Rejected)));
+        seen.tab(at, &tabs[0]);
+        tabs[0].sign_in().unwrap();
+        world.provider.answer(Endpoint::Revocation, |sent, _| Ok(json_response(400, &repeat(&sent.body, "unsupported_token_type"))));
+        out(at, &mut tabs, SignOut::Local, seen, secrets);
+    }),
+    ("answers of the token endpoint that are lost or wrong", |at, world, seen, secrets| {
+        let mut tabs = tabs(world, &World::config(), 2);
+        for wrong in [
+            |_: &World, _: &Sent, mut right: Response| {
+                right.body.truncate(100);
+                Ok(right)
+            },
+            |_: &World, _: &Sent, _: Response| Err(HttpFailure::TimedOut),
+            |world: &World, sent: &Sent, right: Response| {
+                Ok(with_id_token(world, &right, &json!({"iss": sent.field("refresh_token"), "sub": "alice", "aud": CLIENT})))
+            },
+            |world: &World, sent: &Sent, right: Response| {
+                Ok(with_id_token(
+                    world,
+                    &right,
+                    &json!({"iss": ISSUER, "sub": sent.field("refresh_token"), "aud": CLIENT, "exp": START * 2}),
+                ))
+            },
+        ] {
+            world.later(Duration::from_secs(10));
+            let signer = World::new();
+            world.provider.answer(Endpoint::Token, move |sent, right| wrong(&signer, sent, right));
+            seen.error(at, &run(tabs[0].client.renew()).unwrap_err());
+            seen.tab(at, &tabs[0]);
+            world.provider.recover(Endpoint::Token);
+            tabs[0].sign_in().unwrap();
+            world.later(Duration::from_secs(1));
+            seen.tab(at, &tabs[1]);
+        }
+        out(at, &mut tabs, SignOut::Provider, seen, secrets);
+    }),
+    ("hidden frames, and a sign-out by form", |at, world, seen, secrets| {
+        without_refresh_tokens(world);
+        world.frames_work();
+        let mut tabs = tabs(world, &World::config().id_token_hint(true), 2);
+        world.later(Duration::from_secs(1_000));
+        assert!(tabs.iter().all(|tab| told(tab, |event| matches!(event, Event::Renewed { .. }))) && world.frames.opened.borrow().len() > 3);
+        seen.tab(at, &tabs[1]);
+        tabs[1].arrive(&format!("{ORIGIN}/orders")).unwrap();
+        for error in ["server_error", "interaction_required"] {
+            world.later(Duration::from_secs(10));
+            world.frame(move |url| vec![message(&talkative(url, error))]);
+            seen.error(at, &run(tabs[0].client.renew()).unwrap_err());
+            seen.tab(at, &tabs[0]);
+        }
+        tabs[0].sign_in().unwrap();
+        out(at, &mut tabs, SignOut::Provider, seen, secrets);
+        assert_eq!(tabs.len(), 2);
+    }),
+    ("frames whose answer is not redeemed", |at, world, seen, secrets| {
+        let mut tabs = tabs(world, &World::config(), 1);
+        world.frames_work();
+        let mut page = world.tab();
+        drop(tabs.remove(0));
+        for refused in ["invalid_grant", "server_error"] {
+            world.provider.answer(Endpoint::Token, move |sent, _| Ok(json_response(400, &repeat(&sent.body, refused))));
+            seen.show(at, format!("{:?}", page.arrive(&format!("{ORIGIN}/"))));
+            seen.tab(at, &page);
+        }
+        world.provider.recover(Endpoint::Token);
+        let mut pages = [page];
+        out(at, &mut pages, SignOut::Local, seen, secrets);
+    }),
+    ("redirects", |at, world, seen, secrets| {
+        without_refresh_tokens(world);
+        world.provider.lifetime(3_600);
+        let mut tabs = tabs(world, &World::config().renew_by_redirect(true).renew_by_frame(false), 1);
+        for refused in [false, true] {
+            world.later(Duration::from_secs(400));
+            let left = world.device.process();
+            let renewing = tabs[0].client.renew();
+            world.device.spawn(&left, Box::pin(async move { drop(renewing.await) }));
+            world.later(Duration::from_secs(1));
+            let url = tabs[0].bar.went.borrow().last().cloned().expect("it was redirected");
+            let callback = if refused { talkative(&url, "login_required") } else { world.provider.authorize_silently(&url) };
+            seen.went(at, &tabs[0]);
+            left.dead.set(true);
+            let outcome = tabs[0].arrive(&callback);
+            assert!(outcome.is_ok(), "{outcome:?}");
+            seen.show(at, format!("{outcome:?}"));
+            seen.tab(at, &tabs[0]);
+        }
+        tabs[0].sign_in().unwrap();
+        out(at, &mut tabs, SignOut::Provider, seen, secrets);
+    }),
+    ("a sign-out that the provider tells of", |at, world, seen, secrets| {
+        let mut tabs = tabs(world, &World::config(), 2);
+        let page = world.tab_at(&World::config(), &format!("{ORIGIN}/signed-out?iss={ISSUER}&sid=sid-1")).unwrap();
+        assert!(run(page.client.front_channel_logout()));
+        seen.tab(at, &page);
+        out(at, &mut tabs, SignOut::Local, seen, secrets);
+    }),
+];
+
+/// So many tabs, signed in for a while.
+fn tabs(world: &World, config: &Config, count: usize) -> Vec<Tab> {
+    let mut tabs = vec![world.tab_with(config).unwrap()];
+    tabs[0].sign_in().unwrap();
+    while tabs.len() < count {
+        let mut tab = world.tab_with(config).unwrap();
+        assert!(matches!(tab.arrive(&format!("{ORIGIN}/")), Ok(Finished::Restored { .. })));
+        tabs.push(tab);
+    }
+    world.later(Duration::from_secs(2));
+    tabs
+}
+
+fn told(tab: &Tab, what: impl Fn(&Event) -> bool) -> bool {
+    tab.events.borrow().iter().any(what)
+}
+
+fn without_refresh_tokens(world: &World) {
+    world.provider.token_response(|body| drop(body.as_object_mut().unwrap().remove("refresh_token")));
+}
+
+/// A new ID token comes with each refresh.
+fn renewed_id_tokens(world: &World) {
+    let (signer, mut number) = (World::new(), 0);
+    world.provider.answer(Endpoint::Token, move |sent, right| {
+        number += 1;
+        let claims = json!({"iss": ISSUER, "sub": "alice", "aud": CLIENT, "exp": START * 2, "iat": START, "jti": number});
+        Ok(if sent.field("refresh_token").is_some() { with_id_token(&signer, &right, &claims) } else { right })
+    });
+}
+
+fn with_id_token(signer: &World, right: &Response, claims: &Value) -> Response {
+    let mut body: Value = serde_json::from_slice(&right.body).unwrap();
+    body["id_token"] = json!(signer.provider.sign(claims));
+    json_response(right.status, &body)
+}
+
+/// An answer to a silent request that repeats all of it.
+fn talkative(url: &str, error: &str) -> String {
+    let mut request: Vec<_> = url::Url::parse(url).unwrap().query_pairs().into_owned().collect();
+    let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).unwrap().1.clone();
+    let (redirect_uri, state) = (asked("redirect_uri"), asked("state"));
+    let said = format!("{request:?}");
+    request.clear();
+    request.extend([("error".into(), error.into()), ("state".into(), state.clone()), ("iss".into(), ISSUER.into())]);
+    request.extend([("error_description".into(), said), ("error_uri".into(), format!("{ISSUER}/why?{state}"))]);
+    format!("{redirect_uri}?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(request).finish())
+}
+
+fn message(text: &str) -> FrameEvent {
+    FrameEvent::Message { origin: ORIGIN.into(), from_frame: true, text: Some(text.into()) }
+}
+
+/// Signs out in the first tab, comes back, and looks everywhere.
+fn out(at: &'static str, tabs: &mut [Tab], reach: SignOut, seen: &Seen, secrets: &mut Vec<String>) {
+    let world = tabs[0].world.clone();
+    tabs.iter().for_each(|tab| seen.tab(at, tab));
+    seen.show(at, format!("{:?}", run(tabs[0].client.sign_out(reach))));
+    world.later(Duration::from_secs(5));
+    let (went, submitted) = (tabs[0].bar.went.borrow().clone(), tabs[0].bar.submitted.borrow().clone());
+    let in_url = went.iter().flat_map(|url| url::Url::parse(url).unwrap().query_pairs().into_owned().collect::<Vec<_>>());
+    let states: Vec<_> = in_url.chain(submitted.into_iter().flat_map(|(_, fields)| fields)).filter(|(name, _)| name == "state").collect();
+    assert_eq!(states.len(), usize::from(reach == SignOut::Provider), "{at}");
+    tabs.iter().for_each(|tab| seen.tab(at, tab));
+    for (_, state) in states {
+        seen.show(at, format!("{:?}", tabs[0].arrive(&format!("{ORIGIN}/?state={state}"))));
+        secrets.push(state);
+    }
+    for tab in tabs {
+        seen.error(at, &tab.fetch(&format!("{API}me")).unwrap_err());
+        seen.tab(at, tab);
+        tab.client.close();
+    }
+    seen.world(at, &world);
+}
+
+// env-log
+#[test]
+fn no_secret_is_seen_in_the_life_of_a_session() {
+    let seen = Seen::default();
+    for (at, live) in LIVES {
+        let (world, mut secrets, before) = (World::new(), Vec::new(), seen.0.borrow().len());
+        live(at, &world, &seen, &mut secrets);
+        secrets.extend(world.secrets());
+        assert!(secrets.len() >= 8 && seen.0.borrow().len() > before + 10, "{at}: {} secrets", secrets.len());
+        for secret in &secrets {
+            for (_, what) in seen.0.borrow().iter().skip(before) {
+                let around = what.find(secret.as_str()).map(|at| what.chars().skip(at.saturating_sub(100)).take(300).collect::<String>());
+                assert_eq!(around, None, "{at}: {secret}");
+            }
+        }
     }
 }
 

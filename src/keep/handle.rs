@@ -102,10 +102,10 @@ impl Handle {
         keep.wake(returned);
     }
 
-    /// Whether the page was asked to leave for the provider, and still is.
+    /// Whether the page was asked to leave for the provider, and nobody has signed out since.
     pub fn is_redirecting(&self) -> bool {
         let Handle::Here(keep) = self;
-        keep.redirecting.get()
+        keep.redirecting.get() && keep.mark().signed_out.is_none()
     }
 
     /// The page was asked to leave for the provider, and could not.

@@ -23,14 +23,18 @@ pub const LEASE: Duration = Duration::from_secs(20);
 pub(crate) enum Row {
     /// A line of refresh tokens, how many of them were presented, and when the last one was.
     Line { name: String, presented: u64, at: UnixTime },
+    /// The provider refused the refresh token.
+    Rejected,
     /// The user signed out.
     SignedOut,
 }
 
 impl Row {
     fn read(text: &str) -> Option<Row> {
-        if text == "signed out" {
-            return Some(Row::SignedOut);
+        match text {
+            "rejected" => return Some(Row::Rejected),
+            "signed out" => return Some(Row::SignedOut),
+            _ => {}
         }
         let mut words = text.split(' ');
         let (name, presented, at) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
@@ -40,6 +44,7 @@ impl Row {
     fn write(&self) -> String {
         match self {
             Row::Line { name, presented, at } => format!("{name} {presented} {}", at.as_millis()),
+            Row::Rejected => "rejected".to_owned(),
             Row::SignedOut => "signed out".to_owned(),
         }
     }
@@ -50,6 +55,8 @@ impl Row {
 pub(crate) enum Claim {
     /// It may, by this tab and no other.
     Ours,
+    /// The provider refused another one of the line.
+    Rejected,
     /// There is a newer line.
     Replaced,
     /// The user signed out.
@@ -98,7 +105,7 @@ pub(crate) async fn begin(ports: &Ports, key: &str, name: &str, before: Option<S
         let begins = match (&before, row) {
             (None, _) => true,
             (Some(before), Some(Row::Line { name, .. })) => *before == name,
-            (Some(_), Some(Row::SignedOut)) => false,
+            (Some(_), Some(Row::Rejected | Row::SignedOut)) => false,
             (Some(_), None) => true,
         };
         (begins, begins.then(|| Row::Line { name: name.clone(), presented: 0, at }))
@@ -110,6 +117,7 @@ pub(crate) async fn begin(ports: &Ports, key: &str, name: &str, before: Option<S
 pub(crate) async fn claim(ports: &Ports, key: &str, name: &str, number: u64) -> Result<Claim, StoreFailure> {
     let (ours, now) = (name.to_owned(), ports.clock.now());
     update(ports, key, move |row| match row {
+        Some(Row::Rejected) => (Claim::Rejected, None),
         Some(Row::SignedOut) => (Claim::SignedOut, None),
         Some(Row::Line { name, presented, .. }) if name == ours && presented < number => {
             (Claim::Ours, Some(Row::Line { name, presented: number, at: now }))
@@ -133,14 +141,32 @@ pub(crate) async fn unclaim(ports: &Ports, key: &str, name: &str, number: u64) -
     .await
 }
 
-/// Writes down that the user signed out. False when that was written before, or somebody has signed in since.
-pub(crate) async fn sign_out(ports: &Ports, key: &str, name: &str) -> Result<bool, StoreFailure> {
+/// What was signed out of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SignOutOf {
+    /// That was written before.
+    Nothing,
+    /// Nothing yet: this line is in use now.
+    Other(String),
+    /// The line.
+    This,
+}
+
+/// Writes down that the user signed out of a line, if no other is in use.
+pub(crate) async fn sign_out(ports: &Ports, key: &str, name: &str) -> Result<SignOutOf, StoreFailure> {
     let ours = name.to_owned();
-    update(ports, key, move |row| {
-        let first = !matches!(row, Some(Row::SignedOut)) && !matches!(row, Some(Row::Line { name, .. }) if name != ours);
-        (first, first.then_some(Row::SignedOut))
+    update(ports, key, move |row| match row {
+        Some(Row::SignedOut) => (SignOutOf::Nothing, None),
+        Some(Row::Line { name, .. }) if name != ours => (SignOutOf::Other(name), None),
+        Some(Row::Line { .. } | Row::Rejected) | None => (SignOutOf::This, Some(Row::SignedOut)),
     })
     .await
+}
+
+/// Writes down that the provider refused a refresh token of a line.
+pub(crate) async fn reject(ports: &Ports, key: &str, name: &str) -> Result<(), StoreFailure> {
+    let ours = name.to_owned();
+    update(ports, key, move |row| ((), matches!(row, Some(Row::Line { name, .. }) if name == ours).then_some(Row::Rejected))).await
 }
 
 #[cfg(test)]
@@ -149,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_and_nothing_else_is() {
-        for row in [Row::SignedOut, Row::Line { name: "abc".into(), presented: 7, at: UnixTime::from_millis(12) }] {
+        for row in [Row::Rejected, Row::SignedOut, Row::Line { name: "abc".into(), presented: 7, at: UnixTime::from_millis(12) }] {
             assert_eq!(Row::read(&row.write()), Some(row));
         }
         for text in ["", " ", "abc", "abc 1", "abc x 1", "abc 1 1 1", "abc -1 1", "signed  out", "abc 99999999999999999999 1"] {

@@ -25,6 +25,8 @@ pub(crate) struct Mark {
     pub(crate) signed_out: Option<UnixTime>,
     /// What the `state` of the last sign-out at the provider is remembered by.
     pub(crate) sign_out_state: Option<String>,
+    /// What the `state` of the last sign-in that asks nobody is remembered by.
+    pub(crate) silent_state: Option<String>,
     /// When a hidden frame did not work.
     pub(crate) frame_closed: Option<UnixTime>,
     /// When the window was redirected to renew a session.
@@ -43,6 +45,7 @@ impl Mark {
         Mark {
             line: text("line"),
             sign_out_state: text("sign_out_state"),
+            silent_state: text("silent_state"),
             signed_out: time("signed_out"),
             frame_closed: time("frame_closed"),
             redirected: time("redirected"),
@@ -52,16 +55,15 @@ impl Mark {
     /// Notes it, as far as the browser stores anything.
     pub(crate) fn write(&self, store: &dyn Store, key: &str) {
         let mut members = Vec::new();
-        for (name, text) in [("line", &self.line), ("sign_out_state", &self.sign_out_state)] {
+        for (name, text) in [("line", &self.line), ("sign_out_state", &self.sign_out_state), ("silent_state", &self.silent_state)] {
             members.extend(text.as_ref().map(|text| (name.to_owned(), Json::from(text.as_str()))));
         }
         for (name, time) in [("signed_out", self.signed_out), ("frame_closed", self.frame_closed), ("redirected", self.redirected)] {
             members.extend(time.map(|time| (name.to_owned(), Json::Number(Number::from(time.as_millis())))));
         }
-        if members.is_empty() {
+        // What was noted before would be wrong.
+        if members.is_empty() || store.write(key, &Json::Object(members).to_string()).is_err() {
             store.remove(key);
-        } else {
-            let _ = store.write(key, &Json::Object(members).to_string());
         }
     }
 }

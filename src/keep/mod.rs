@@ -32,6 +32,7 @@ pub use fetch::Destination;
 use flight::Flight;
 pub use frame::{AFTER_LOAD as FRAME_AFTER_LOAD, DEADLINE as FRAME_DEADLINE};
 pub use handle::{Handle, Leaving, Taken};
+use journal::SignOutOf;
 pub use journal::{LEASE, PATIENCE as JOURNAL_PATIENCE};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
 pub use mark::{CLOSED_FOR as FRAME_CLOSED_FOR, GRACE as SIGN_OUT_GRACE, REDIRECT_AFTER};
@@ -45,10 +46,10 @@ use tokens::{AccessToken, Line, Tokens};
 use crate::{
     protocol::{
         Access, AuthorizationCode, Cache, Callback, Challenge, Claims, Discovery, EndSession, Entropy, Error, Expected, FrontChannelLogout,
-        Granted, Interrupted, Issuer, Jwks, Metadata, Misbehaved, Misconfigured, Moment, Request, Response, Scope, Secret, SignIn, Signed,
-        Source, StateDigest, UnixTime, Unverified, authorize::authorize, logout, user_info,
+        Granted, Interrupted, Issuer, Jwks, Metadata, Misbehaved, Misconfigured, Moment, Prompt, Request, Response, Scope, Secret, SignIn,
+        Signed, Source, StateDigest, UnixTime, Unverified, authorize::authorize, logout, user_info,
     },
-    session::{Ended, Input, Life, Rung},
+    session::{BREATH, Ended, Input, Life, Rung},
 };
 
 /// How long provider metadata is kept.
@@ -209,7 +210,16 @@ impl Keep {
         let now = self.ports.clock.now();
         let (url, login) = authorize(&metadata, &self.settings.registration, &sign_in, &entropy, return_to, now)?;
         pending::remember(&*self.ports.store, &login, now)?;
+        if sign_in.prompt == [Prompt::None] {
+            self.note(|mark| mark.silent_state = Some(login.state().as_str().to_owned()));
+        }
         Ok(url)
+    }
+
+    /// Whether a login asked nobody, and somebody has signed out since it began.
+    fn is_unwanted(&self, state: &StateDigest, begun: UnixTime) -> bool {
+        let mark = self.mark();
+        mark.silent_state.as_deref() == Some(state.as_str()) && mark.signed_out.is_some_and(|at| at >= begun)
     }
 
     /// Takes the pending login that a response claims to answer, at once, and compares them. Awaits nothing.
@@ -217,6 +227,9 @@ impl Keep {
         let (now, client_id) = (self.ports.clock.now(), &self.settings.registration.client_id);
         let login = pending::take(&*self.ports.store, callback, &self.settings.issuer, client_id, now)?;
         let return_to = Some(login.return_to().to_owned());
+        if self.is_unwanted(login.state(), login.begun) {
+            return Err(pending::NotTaken::Refused { error: Interrupted::SignInNeeded.into(), return_to });
+        }
         login.accept(callback, now).map_err(|error| pending::NotTaken::Refused { error, return_to })
     }
 
@@ -225,16 +238,18 @@ impl Keep {
         // Read before the future runs for the first time: who signs out from here on means this sign-in too.
         let generation = self.generation.get();
         self.signing_in.set(true);
+        let (state, begun) = (code.login.state().clone(), code.login.begun);
         async move {
             let outcome = self.redeemed(code, generation).await;
             let tokens = match outcome {
+                Ok(_) if self.is_unwanted(&state, begun) => Ok(None),
                 // Whoever signs in is who counts, whatever was before.
                 Ok(redeemed) => Ok(self.begin_line(redeemed, None, None).await),
                 Err(error) => Err(error),
             };
             self.signing_in.set(false);
             self.unless_ended_since(generation)?;
-            let tokens = tokens?.ok_or(Interrupted::SignInNeeded)?;
+            let tokens = tokens?.filter(|_| !self.is_unwanted(&state, begun)).ok_or(Interrupted::SignInNeeded)?;
             let session = tokens.session.clone();
             self.install(tokens, None);
             if let Some(changed) = renew::compare(&self.settings.registration.scope, &session.scope) {
@@ -306,7 +321,7 @@ impl Keep {
                 Ok(true) => true,
                 Err(_) => false,
             };
-        let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, spent: false, shared };
+        let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
         Some(Tokens { line, access: vec![token], id_token, nonce: Some(nonce), session })
@@ -342,10 +357,9 @@ impl Keep {
         self.feed(Input::Needed);
         self.renewal().await;
         let session = self.session_now().ok_or(Interrupted::SignInNeeded)?;
-        if self.token_age(&self.settings.access) == before {
-            return Err(self.trouble());
-        }
-        Ok(session)
+        // One that was issued just now is as good as a new one.
+        let fresh = |since: Moment| self.ports.clock.moment().since(since) < BREATH;
+        if self.token_age(&self.settings.access) != before || before.is_some_and(fresh) { Ok(session) } else { Err(self.trouble()) }
     }
 
     /// Why there is no new token.
@@ -434,7 +448,7 @@ impl Keep {
             if *access == self.settings.access {
                 self.feed(Input::Needed);
                 self.renewal().await;
-            } else if self.ports.clock.moment().since(used) >= crate::session::BREATH {
+            } else if self.ports.clock.moment().since(used) >= BREATH {
                 let _ = self.obtain(access).await;
             }
         }
@@ -443,6 +457,13 @@ impl Keep {
 
     /// Ends the session, at once. Nothing that is still on its way brings it back.
     fn end(self: &Rc<Self>, reason: Ended) {
+        if matches!(reason, Ended::SignedOut | Ended::SignedOutAtProvider) {
+            let now = self.ports.clock.now();
+            self.note(|mark| {
+                mark.line = None;
+                mark.signed_out = Some(now);
+            });
+        }
         if self.life.get().is_out() {
             self.generation.set(self.generation.get().wrapping_add(1));
             self.ending.raise();
@@ -456,17 +477,12 @@ impl Keep {
         let line = self.tokens.take().map(|tokens| tokens.line.name);
         self.obtaining.take();
         self.redirecting.set(false);
-        let now = self.ports.clock.now();
         match reason {
-            Ended::SignedOut | Ended::SignedOutAtProvider => self.note(|mark| {
-                mark.line = None;
-                mark.signed_out = Some(now);
-            }),
             Ended::Expired | Ended::Rejected => {
                 self.note(|mark| mark.line = mark.line.take().filter(|marked| Some(marked) != line.as_ref()))
             }
-            // The note is somebody else's by now.
-            Ended::SignedOutElsewhere | Ended::UserChanged => {}
+            // It was noted before, or the note is somebody else's by now.
+            Ended::SignedOut | Ended::SignedOutAtProvider | Ended::SignedOutElsewhere | Ended::UserChanged => {}
         }
         self.ending.raise();
         self.tell(Event::Ended(reason));
@@ -485,13 +501,17 @@ impl Keep {
         let just_now = |mark: &mark::Mark| mark.signed_out.is_some_and(|at| self.ports.clock.now().distance(at) < LEAVE_ONCE);
         let done_elsewhere = line.is_none() && just_now(&self.mark());
         self.end(Ended::SignedOut);
+        // Before anything is awaited: the page may be left at any time.
+        if let Some((name, ..)) = &line {
+            self.announce_sign_out(name);
+        }
         let keep = self.clone();
         async move {
             let mut id_token = None;
             let mut told = false;
             if let Some((name, shared, refresh_token, hint)) = line {
                 id_token = hint;
-                let first = !shared || journal::sign_out(&keep.ports, &keep.name, &name).await.unwrap_or(true);
+                let first = !shared || keep.sign_out_line(&name).await;
                 keep.announce_sign_out(&name);
                 if !first {
                     return Ok(None);
@@ -508,6 +528,20 @@ impl Keep {
                 }
             }
             if !at_provider || done_elsewhere { Ok(None) } else { keep.leaving(id_token, told).await.map(Some) }
+        }
+    }
+
+    /// Writes down that the user signed out of a line. False when that was written before, or somebody has signed in since.
+    async fn sign_out_line(&self, name: &str) -> bool {
+        match journal::sign_out(&self.ports, &self.name, name).await {
+            Ok(SignOutOf::This) | Err(_) => true,
+            // Nobody has signed in: another tab went on with the session in another line.
+            Ok(SignOutOf::Other(line)) if self.mark().signed_out.is_some() => {
+                let first = matches!(journal::sign_out(&self.ports, &self.name, &line).await, Ok(SignOutOf::This) | Err(_));
+                self.announce_sign_out(&line);
+                first
+            }
+            Ok(SignOutOf::Nothing | SignOutOf::Other(_)) => false,
         }
     }
 
@@ -528,18 +562,17 @@ impl Keep {
             post_logout_redirect_uri: &self.settings.post_logout_redirect_uri,
             state: &state,
         };
-        let url = end_session.url(&metadata).ok_or(Misconfigured::EndSessionUnavailable)?;
-        let endpoint = metadata.end_session_endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()).unwrap_or_default();
+        let endpoint = metadata.end_session_endpoint.as_ref().ok_or(Misconfigured::EndSessionUnavailable)?;
         // Nobody is sent to a page that does not load.
         if !reached {
-            self.ports.http.reach(&endpoint, REACH).await.map_err(|failure| failure.of(Source::EndSession))?;
+            self.reach(endpoint, Source::EndSession).await?;
         }
         self.note(|mark| mark.sign_out_state = Some(StateDigest::of(&state).as_str().to_owned()));
         Ok(match id_token.filter(|_| self.settings.id_token_hint) {
-            None => Leaving::To(url),
+            None => Leaving::To(end_session.url(endpoint)),
             Some(hint) => {
                 let fields = end_session.fields().map(|(name, value)| (name, Secret::copied(value)));
-                Leaving::With { url: endpoint, fields: fields.into_iter().chain([("id_token_hint", hint)]).collect() }
+                Leaving::With { url: endpoint.as_str().to_owned(), fields: fields.into_iter().chain([("id_token_hint", hint)]).collect() }
             }
         })
     }

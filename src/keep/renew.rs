@@ -8,16 +8,16 @@ use super::{
     frame,
     journal::{self, Claim, Row},
     mark::{CLOSED_FOR, Mark, REDIRECT_AFTER},
-    ports::{Acquire, HttpFailure, Lock, LockFailure},
+    ports::{Acquire, Lock, LockFailure},
     signal::unless,
     tokens::{AccessToken, Line, Tokens},
 };
 use crate::{
     protocol::{
-        Access, Claims, Discovery, Error, Granted, Interrupted, Kind, Misbehaved, Moment, Presented, Prompt, Refresh, Scope, Secret,
-        SignIn, Source, Unverified, authorize::authorize, id_token::Renewed,
+        Access, Claims, Discovery, Error, Granted, HttpUrl, Interrupted, Kind, Misbehaved, Moment, Presented, Prompt, Refresh, Scope,
+        Secret, SignIn, Source, Unverified, authorize::authorize, id_token::Renewed,
     },
-    session::{BREATH, Chance, Effect, Ended, Fall, Input, Rung, Rungs},
+    session::{BREATH, Chance, Effect, Ended, Fall, Input, Life, Rung, Rungs},
 };
 
 /// How long a tab waits for its turn before it takes it from whoever does not give it back: longer than a renewal may take.
@@ -52,6 +52,10 @@ impl Keep {
     /// Tells the life of the session what happened, and does what follows.
     pub(super) fn feed(self: &Rc<Self>, input: Input) {
         let (life, effects) = self.life.get().step(input, self.ports.clock.moment(), self.chance());
+        self.follow(life, effects);
+    }
+
+    fn follow(self: &Rc<Self>, life: Life, effects: Vec<Effect>) {
         self.life.set(life);
         for effect in effects {
             self.perform(effect);
@@ -71,7 +75,11 @@ impl Keep {
         let keep = self.clone();
         match effect {
             Effect::Climb(Rung::Redirect) => self.redirect(),
-            Effect::Climb(rung) => self.spawn(async move { keep.climb(rung).await }),
+            Effect::Climb(rung) => {
+                // As of now: it may end before it begins.
+                let generation = self.generation.get();
+                self.spawn(async move { keep.climb(rung, generation).await });
+            }
             Effect::End(reason) => self.drop_tokens(reason),
             Effect::Lock => self.spawn(async move {
                 let turn = keep.turn().await;
@@ -129,6 +137,10 @@ impl Keep {
                 self.ask_tabs().await;
                 false
             }
+            Some(Row::Rejected) if still => {
+                self.end(Ended::Rejected);
+                return;
+            }
             Some(row) => row == Row::SignedOut,
             // Nobody remembers: the mark is all there is.
             None => self.mark().signed_out.is_some(),
@@ -150,16 +162,20 @@ impl Keep {
         }
     }
 
-    async fn climb(self: Rc<Self>, rung: Rung) {
-        let (generation, before) = (self.generation.get(), self.token_age(&self.settings.access));
-        let outcome = match rung {
-            Rung::RefreshToken => self.by_refresh_token().await,
-            Rung::Tab => match self.ask_tabs().await {
+    async fn climb(self: Rc<Self>, rung: Rung, generation: u64) {
+        if self.generation.get() != generation {
+            return;
+        }
+        let before = self.token_age(&self.settings.access);
+        let outcome = match (self.unless_signed_out_elsewhere(), rung) {
+            (Err(fallen), _) => Err(fallen),
+            (_, Rung::RefreshToken) => self.by_refresh_token().await,
+            (_, Rung::Tab) => match self.ask_tabs().await {
                 true => return,
                 false => Err(Fallen::Closed(None)),
             },
-            Rung::Frame => self.by_frame().await,
-            Rung::Redirect => return,
+            (_, Rung::Frame) => self.by_frame().await,
+            (_, Rung::Redirect) => return,
         };
         // What another tab handed over meanwhile is no failure.
         if self.generation.get() == generation
@@ -180,12 +196,13 @@ impl Keep {
         if error.is_some() {
             *self.trouble.borrow_mut() = error.clone();
         }
-        let over = matches!(fall, Fall::Over(_));
-        self.feed(Input::Fell(fall));
-        let pause = self.life.get().pause(self.ports.clock.moment());
-        if !over && (error.is_some() || rung != Rung::Tab || pause.is_some()) {
+        let (life, effects) = self.life.get().step(Input::Fell(fall), self.ports.clock.moment(), self.chance());
+        // Told before what follows from it.
+        let pause = life.pause(self.ports.clock.moment());
+        if !matches!(fall, Fall::Over(_)) && (error.is_some() || rung != Rung::Tab || pause.is_some()) {
             self.tell(Event::RenewalFailed { by: rung, error, pause });
         }
+        self.follow(life, effects);
     }
 
     /// Which rungs there are from here.
@@ -208,6 +225,7 @@ impl Keep {
     async fn by_refresh_token(self: &Rc<Self>) -> Result<(), Fallen> {
         let access = self.settings.access.clone();
         let (token, claims) = self.present(&access).await?;
+        self.unless_signed_out_elsewhere()?;
         self.renewed(token, claims, Rung::RefreshToken);
         Ok(())
     }
@@ -215,16 +233,29 @@ impl Keep {
     /// Presents the refresh token, if nobody has done so, and keeps what comes for it.
     async fn present(self: &Rc<Self>, access: &Access) -> Result<(AccessToken, Option<Claims>), Fallen> {
         let generation = self.generation.get();
-        let (name, number, shared) = {
+        let (name, number, shared, renewals) = {
             let tokens = self.tokens.borrow();
             let line = tokens.as_ref().map(|tokens| &tokens.line).filter(|line| line.refresh_token.is_some() && !line.spent);
             let line = line.ok_or(Fallen::Closed(None))?;
-            (line.name.clone(), line.number, line.shared)
+            (line.name.clone(), line.number, line.shared, line.renewals)
         };
         let metadata = self.metadata().await.map_err(Fallen::before)?;
         // A token that is presented to nobody is lost with the answer: first find out whether anybody is there.
-        self.reach(metadata.token_endpoint.as_str(), Source::Token).await?;
+        self.reach(&metadata.token_endpoint, Source::Token).await.map_err(Fallen::before)?;
+        // Another tab may have been faster, and have handed over what came of it.
+        self.caught_up().await;
+        let overtaken = || self.tokens.borrow().as_ref().is_none_or(|ours| ours.line.name != name || ours.line.renewals != renewals);
+        if overtaken() {
+            return Err(Fallen::Closed(None));
+        }
         self.claim(&name, number, shared).await?;
+        self.caught_up().await;
+        if overtaken() {
+            if shared {
+                let _ = journal::unclaim(&self.ports, &self.name, &name, number).await;
+            }
+            return Err(Fallen::Closed(None));
+        }
 
         let since = self.ports.clock.moment();
         // Not where the tokens are: they may be dropped meanwhile.
@@ -260,7 +291,16 @@ impl Keep {
                     _ => Fallen::Interrupted(error, retry_after),
                 })
             }
-            Presented::Rejected(_) => Err(Fallen::Over(Ended::Rejected)),
+            Presented::Rejected(_) => {
+                if shared {
+                    let keep = self.clone();
+                    self.spawn(async move {
+                        let _ = journal::reject(&keep.ports, &keep.name, &name).await;
+                        keep.announce_sign_out(&name);
+                    });
+                }
+                Err(Fallen::Over(Ended::Rejected))
+            }
             Presented::Unknown(error) => Err(Fallen::Closed(Some(error))),
         }
     }
@@ -283,6 +323,7 @@ impl Keep {
         }
         match journal::claim(&self.ports, &self.name, name, number).await {
             Ok(Claim::Ours) => Ok(()),
+            Ok(Claim::Rejected) => Err(Fallen::Over(Ended::Rejected)),
             Ok(Claim::SignedOut) => Err(Fallen::Over(Ended::SignedOutElsewhere)),
             // Whoever presented it has what came for it, or may still get it.
             Ok(Claim::Taken(ago)) if ago < journal::LEASE => match self.ask_tabs().await {
@@ -312,10 +353,15 @@ impl Keep {
                 line.refresh_token = Some(next);
                 line.number = line.number.saturating_add(1);
             }
+            line.renewals = line.renewals.saturating_add(1);
             line.spent = false;
         });
         if !rotated && self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.shared) {
-            let _ = journal::unclaim(&self.ports, &self.name, name, number).await;
+            // Not before the others are told.
+            let (keep, name) = (self.clone(), name.to_owned());
+            self.spawn(async move {
+                let _ = journal::unclaim(&keep.ports, &keep.name, &name, number).await;
+            });
         }
         let claims = match granted.id_token.take() {
             Some(id_token) if self.settings.discovery == Discovery::OpenId => {
@@ -474,14 +520,18 @@ impl Keep {
 
     async fn by_frame(self: &Rc<Self>) -> Result<(), Fallen> {
         let generation = self.generation.get();
-        let before = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
         let expected = self.session_now().and_then(|session| session.subject().map(str::to_owned));
+        let before = self.line_in_use().await?;
         let metadata = self.metadata().await.map_err(Fallen::before)?;
-        self.reach(metadata.authorization_endpoint.as_str(), Source::Authorization).await?;
+        self.reach(&metadata.authorization_endpoint, Source::Authorization).await.map_err(Fallen::before)?;
         let entropy = self.entropy().map_err(Fallen::before)?;
         let silent = SignIn::default().prompt([Prompt::None]);
         let (url, login) = authorize(&metadata, &self.settings.registration, &silent, &entropy, String::new(), self.ports.clock.now())
             .map_err(|error| Fallen::Closed(Some(error.into())))?;
+        self.unless_signed_out_elsewhere()?;
+        if self.generation.get() != generation {
+            return Err(Fallen::Closed(None));
+        }
         let answer = frame::ask(&self.ports, &url, &self.settings.registration.redirect_uri, login.state());
         let callback = match unless(self.ended_since(generation), answer).await {
             None => return Err(Fallen::Closed(None)),
@@ -489,7 +539,7 @@ impl Keep {
             Some(Err(error)) => {
                 if matches!(error, Error::Interrupted(Interrupted::FrameTimedOut)) {
                     // Without a network a frame does not answer either.
-                    self.reach(metadata.authorization_endpoint.as_str(), Source::Authorization).await?;
+                    self.reach(&metadata.authorization_endpoint, Source::Authorization).await.map_err(Fallen::before)?;
                     self.close_frame();
                 }
                 return Err(Fallen::Closed(Some(error)));
@@ -518,18 +568,40 @@ impl Keep {
         if expected.is_some() && expected.as_deref() != subject {
             return Err(Fallen::Over(Ended::UserChanged));
         }
-        // In place of the line that was here. One that the journal never knew is nobody else's.
-        let before = match before {
-            Some((name, true)) => Some(name),
-            Some((_, false)) => None,
-            None => self.mark().line,
-        };
+        self.unless_signed_out_elsewhere()?;
         let tokens = match self.begin_line(redeemed, before, Some(Rung::Frame)).await {
             Some(tokens) if self.generation.get() == generation => tokens,
             _ => return Err(Fallen::Closed(None)),
         };
+        self.unless_signed_out_elsewhere()?;
         self.install(tokens, Some(Rung::Frame));
         Ok(())
+    }
+
+    /// Whose place a line takes that comes of a frame: of the one that is in use now, whoever began it, and of no later one. `None` if
+    /// the journal does not know ours, which then is nobody else's.
+    async fn line_in_use(self: &Rc<Self>) -> Result<Option<String>, Fallen> {
+        self.unless_signed_out_elsewhere()?;
+        let ours = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
+        if let Some((_, false)) = ours {
+            return Ok(None);
+        }
+        match journal::read(&self.ports, &self.name).await {
+            Ok(Some(Row::Line { name, .. })) => Ok(Some(name)),
+            Ok(Some(Row::Rejected)) if ours.is_some() => Err(Fallen::Over(Ended::Rejected)),
+            Ok(Some(Row::Rejected)) => Err(Fallen::Closed(None)),
+            Ok(Some(Row::SignedOut)) => Err(self.signed_out_elsewhere()),
+            Ok(None) | Err(_) => ours.map(|(name, _)| name).or(self.mark().line).map(Some).ok_or(Fallen::Closed(None)),
+        }
+    }
+
+    /// Whoever signed out, in whatever tab, is not signed in again by something that was on its way.
+    fn unless_signed_out_elsewhere(&self) -> Result<(), Fallen> {
+        if self.mark().signed_out.is_some() { Err(self.signed_out_elsewhere()) } else { Ok(()) }
+    }
+
+    fn signed_out_elsewhere(&self) -> Fallen {
+        if self.tokens.borrow().is_some() { Fallen::Over(Ended::SignedOutElsewhere) } else { Fallen::Closed(None) }
     }
 
     /// Remembers that a frame does not work here.
@@ -542,6 +614,10 @@ impl Keep {
 
     fn redirect(self: &Rc<Self>) {
         let (mark, now) = (self.mark(), self.ports.clock.now());
+        if let Err(fallen) = self.unless_signed_out_elsewhere() {
+            self.fall(Rung::Redirect, fallen);
+            return;
+        }
         if mark.redirected.is_some_and(|at| now.distance(at) < REDIRECT_AFTER) {
             self.fall(Rung::Redirect, Fallen::Closed(None));
             return;
@@ -560,9 +636,12 @@ impl Keep {
 
     // What all rungs need
 
-    async fn reach(&self, url: &str, from: Source) -> Result<(), Fallen> {
-        let interrupted = |failure: HttpFailure| Fallen::Interrupted(failure.of(from), None);
-        self.ports.http.reach(url, REACH).await.map_err(interrupted)
+    /// Finds out whether anybody is there, at a place of that server that answers everybody: elsewhere a `HEAD` is an error in logs.
+    pub(super) async fn reach(&self, endpoint: &HttpUrl, from: Source) -> Result<(), Error> {
+        let metadata_url = self.settings.issuer.metadata_url(self.settings.discovery);
+        let there = HttpUrl::parse(&metadata_url).is_ok_and(|url| url.same_origin(endpoint));
+        let url = if there { &metadata_url } else { endpoint.as_str() };
+        self.ports.http.reach(url, REACH).await.map_err(|failure| failure.of(from))
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -590,7 +669,10 @@ impl Keep {
 
 /// How two scopes differ, if they do.
 pub(super) fn compare(asked: &Scope, granted: &Scope) -> Option<Event> {
-    let words = |of: &Scope, without: &Scope| of.iter().filter(|word| !without.contains(word)).map(str::to_owned).collect::<Vec<_>>();
+    // What is about the user and not about an API: the scope of an access token need not name it.
+    const OPENID: [&str; 6] = ["address", "email", "offline_access", "openid", "phone", "profile"];
+    let news = |word: &&str, other: &Scope| !other.contains(word) && !OPENID.contains(word);
+    let words = |of: &Scope, other: &Scope| of.iter().filter(|word| news(word, other)).map(str::to_owned).collect::<Vec<_>>();
     let (missing, added) = (words(asked, granted), words(granted, asked));
     (!missing.is_empty() || !added.is_empty()).then_some(Event::ScopeChanged { missing, added })
 }

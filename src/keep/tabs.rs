@@ -63,6 +63,7 @@ pub(crate) struct Offer {
     pub(crate) from: String,
     pub(crate) line: String,
     pub(crate) number: u64,
+    pub(crate) renewals: u64,
     /// A digest of who it is; empty if the app does not want to know.
     pub(crate) user: String,
 }
@@ -78,7 +79,13 @@ impl Message {
         let text = |name: &str| optional(name).unwrap_or_default();
         Some(match message.text("type")? {
             "hello" => Message::Hello { from: text("from") },
-            "session" => Message::Session(Offer { from: text("from"), line: text("line"), number: number("number")?, user: text("user") }),
+            "session" => Message::Session(Offer {
+                from: text("from"),
+                line: text("line"),
+                number: number("number")?,
+                renewals: number("renewals")?,
+                user: text("user"),
+            }),
             "ask" => Message::Ask { from: text("from"), to: text("to"), key: text("key") },
             "give" => Message::Give { key: text("key"), sealed: text("sealed") },
             "signed_out" => Message::SignedOut { line: text("line") },
@@ -97,12 +104,13 @@ impl Message {
                 add("type", "hello");
                 add("from", from);
             }
-            Message::Session(Offer { from, line, number: count, user }) => {
+            Message::Session(Offer { from, line, number: count, renewals, user }) => {
                 add("type", "session");
                 add("from", from);
                 add("line", line);
                 add("user", user);
                 members.push(("number".to_owned(), number(*count)));
+                members.push(("renewals".to_owned(), number(*renewals)));
             }
             Message::Ask { from, to, key } => {
                 add("type", "ask");
@@ -145,8 +153,8 @@ pub(crate) struct Tabs {
     line: RefCell<Option<Box<dyn Line>>>,
     /// Who said that somebody is signed in, since it was last asked.
     offers: RefCell<Vec<Offer>>,
-    /// What was handed over, and for which key.
-    gifts: RefCell<Vec<(String, String)>>,
+    /// The keys for which something is to be handed over, and what was.
+    gifts: RefCell<Vec<(String, Option<String>)>>,
     /// The last one that is newer than what is here.
     newer: RefCell<Option<Offer>>,
     adopting: Cell<bool>,
@@ -204,7 +212,7 @@ impl Keep {
         let tokens = self.tokens.borrow();
         let Tokens { line, session, .. } = tokens.as_ref().filter(|tokens| tokens.line.shared)?;
         let user = session.claims.as_ref().map(|claims| self.digest_of(claims)).unwrap_or_default();
-        Some(Offer { from: self.tabs.name(), line: line.name.clone(), number: line.number, user })
+        Some(Offer { from: self.tabs.name(), line: line.name.clone(), number: line.number, renewals: line.renewals, user })
     }
 
     fn digest_of(&self, claims: &Claims) -> String {
@@ -222,15 +230,20 @@ impl Keep {
             }
             Message::Give { key, sealed } => {
                 let mut gifts = self.tabs.gifts.borrow_mut();
-                if gifts.len() < MAX_HEARD {
-                    gifts.push((key, sealed));
+                if let Some((_, gift)) = gifts.iter_mut().find(|(awaited, gift)| *awaited == key && gift.is_none()) {
+                    *gift = Some(sealed);
                     drop(gifts);
                     self.tabs.heard.raise();
                 }
             }
-            Message::SignedOut { line } if self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.name == line) => {
-                let keep = self.clone();
-                self.spawn(async move { keep.look_up().await });
+            // Whatever line it was: this tab may not have heard of the latest one.
+            Message::SignedOut { .. } if self.tokens.borrow().is_some() => {
+                if self.mark().signed_out.is_some() {
+                    self.end(Ended::SignedOutElsewhere);
+                } else {
+                    let keep = self.clone();
+                    self.spawn(async move { keep.look_up().await });
+                }
             }
             Message::Logout { from, said } => {
                 let meant = self.tokens.borrow().as_ref().and_then(|tokens| {
@@ -275,7 +288,7 @@ impl Keep {
     }
 
     fn is_newer(&self, offer: &Offer) -> bool {
-        self.tokens.borrow().as_ref().is_none_or(|tokens| tokens.line.name != offer.line || tokens.line.number < offer.number)
+        self.tokens.borrow().as_ref().is_none_or(|tokens| tokens.line.name != offer.line || tokens.line.renewals < offer.renewals)
     }
 
     /// Takes over what other tabs have announced, until nothing is newer.
@@ -286,6 +299,14 @@ impl Keep {
             self.adopt(&offer).await;
         }
         self.tabs.adopting.set(false);
+        self.tabs.heard.raise();
+    }
+
+    /// Answers when nothing is being taken over.
+    pub(super) async fn caught_up(&self) {
+        while self.tabs.adopting.get() {
+            self.tabs.heard.changed_since(self.tabs.heard.changes()).await;
+        }
     }
 
     /// Whether a tab that is asked now has what is newer.
@@ -298,14 +319,14 @@ impl Keep {
         let mut asked = Vec::new();
         loop {
             let changes = self.tabs.heard.changes();
-            // The highest number first: within a line it is the latest.
+            // What was renewed most often first: within a line it is the latest.
             let best = self
                 .tabs
                 .offers
                 .borrow()
                 .iter()
                 .filter(|offer| self.is_newer(offer) && !asked.contains(&offer.from))
-                .max_by_key(|offer| offer.number)
+                .max_by_key(|offer| offer.renewals)
                 .cloned();
             match best {
                 Some(offer) => {
@@ -337,25 +358,35 @@ impl Keep {
         let generation = self.generation.get();
         let Ok(strongbox) = self.ports.crypto.strongbox().await else { return false };
         let key = strongbox.public_key().to_owned();
-        self.tabs.gifts.borrow_mut().clear();
+        self.tabs.gifts.borrow_mut().push((key.clone(), None));
         self.tabs.post(&Message::Ask { from: self.tabs.name(), to: offer.from.clone(), key: key.clone() });
         let gift = within(&*self.ports.clock, GIFT_PATIENCE, async {
             loop {
                 let changes = self.tabs.heard.changes();
-                let found = self.tabs.gifts.borrow().iter().find(|(for_key, _)| *for_key == key).map(|(_, sealed)| sealed.clone());
+                let found = self.tabs.gifts.borrow().iter().find(|(awaited, _)| *awaited == key).and_then(|(_, gift)| gift.clone());
                 match found {
                     Some(sealed) => return sealed,
                     None => self.tabs.heard.changed_since(changes).await,
                 }
             }
         });
-        let Some(sealed) = gift.await else { return false };
-        self.tabs.gifts.borrow_mut().clear();
+        let gift = gift.await;
+        self.tabs.gifts.borrow_mut().retain(|(awaited, _)| *awaited != key);
+        let Some(sealed) = gift else { return false };
         let Ok(text) = strongbox.open(&sealed).await else { return false };
         let session = |token: &super::tokens::AccessToken| self.session(None, token, Some(Rung::Tab));
         let Some(mut tokens) = Tokens::from_text(text.expose(), self.ports.clock.moment(), session) else { return false };
         match journal::read(&self.ports, &self.name).await {
-            Ok(Some(Row::Line { name, .. })) if name == tokens.line.name => {}
+            Ok(Some(Row::Line { name, presented, at })) if name == tokens.line.name => {
+                // Nobody is signed in with what is good for nothing, neither now nor for another token.
+                let now = self.ports.clock.moment();
+                let is_good = tokens.main().is_some_and(|token| token.is_good(now));
+                let is_unspent = presented < tokens.line.number || now.wall.distance(at) < journal::LEASE;
+                let leads_on = tokens.line.refresh_token.is_some() && is_unspent;
+                if !is_good && !leads_on {
+                    return false;
+                }
+            }
             _ => return false,
         }
         if self.settings.discovery == Discovery::OpenId {
@@ -375,7 +406,8 @@ impl Keep {
         if self.generation.get() != generation
             || !self.is_newer(offer)
             || tokens.line.name != offer.line
-            || tokens.line.number < offer.number
+            || tokens.line.renewals < offer.renewals
+            || self.mark().signed_out.is_some()
         {
             return false;
         }
@@ -429,7 +461,7 @@ mod tests {
         let said = FrontChannelLogout { iss: Some(text("https://as.example")), sid: None };
         for message in [
             Message::Hello { from: text("a") },
-            Message::Session(Offer { from: text("a"), line: text("l"), number: 3, user: text("u") }),
+            Message::Session(Offer { from: text("a"), line: text("l"), number: 3, renewals: 4, user: text("u") }),
             Message::Ask { from: text("a"), to: text("b"), key: text("k") },
             Message::Give { key: text("k"), sealed: text("s") },
             Message::SignedOut { line: text("l") },

@@ -3,7 +3,10 @@
 use std::{fmt, time::Duration};
 
 use super::Session;
-use crate::protocol::{Access, Granted, Json, Lifetime, Moment, Number, Scope, Secret, UnixTime};
+use crate::{
+    protocol::{Access, Granted, Json, Lifetime, Moment, Number, Scope, Secret, UnixTime},
+    session::SHORTEST_LIFE,
+};
 
 /// The tokens of a session.
 pub(crate) struct Tokens {
@@ -23,6 +26,8 @@ pub(crate) struct Line {
     pub(crate) refresh_token: Option<Secret<String>>,
     /// Its number in the line, from 1.
     pub(crate) number: u64,
+    /// How often the line was renewed: more often than there were refresh tokens, if one may be presented again.
+    pub(crate) renewals: u64,
     /// It was presented, and what came of it is not known.
     pub(crate) spent: bool,
     /// The journal knows the line, so that other tabs may have it too.
@@ -46,7 +51,7 @@ impl AccessToken {
     }
 
     pub(crate) fn is_good(&self, now: Moment) -> bool {
-        self.lifetime.is_none_or(|lifetime| now.since(self.since) < lifetime.max(crate::session::SHORTEST_LIFE))
+        self.lifetime.is_none_or(|lifetime| now.since(self.since) < lifetime.max(SHORTEST_LIFE))
     }
 
     /// When it ends, on the wall clock.
@@ -93,6 +98,7 @@ impl Tokens {
         let document = object(vec![
             ("line", Some(text(&self.line.name))),
             ("number", Some(number(self.line.number))),
+            ("renewals", Some(number(self.line.renewals))),
             ("refresh_token", self.line.refresh_token.as_ref().map(|token| text(token.expose()))),
             ("id_token", self.id_token.as_ref().map(|token| text(token.expose()))),
             ("nonce", self.nonce.as_ref().map(|nonce| text(nonce.expose()))),
@@ -113,7 +119,12 @@ impl Tokens {
         let Json::Array(list) = document.get("access")? else { return None };
         let mut access = Vec::new();
         for token in list {
-            let left = token.get("left").map(|_| number(token, "left"));
+            let left = match token.get("left") {
+                None => None,
+                Some(_) => Some(Duration::from_millis(number(token, "left")?).saturating_sub(under_way).min(Lifetime::MAX.duration())),
+            };
+            // What has ended is not good for a moment longer.
+            let ended = if left == Some(Duration::ZERO) { SHORTEST_LIFE } else { Duration::ZERO };
             access.push(AccessToken {
                 access: Access {
                     resources: token.strings("resources").ok()??.into_iter().map(str::to_owned).collect(),
@@ -121,11 +132,8 @@ impl Tokens {
                 },
                 token: secret(token, "token")?,
                 scope: Scope::parse(token.text("granted").unwrap_or_default()).ok()?,
-                since: now,
-                lifetime: match left {
-                    None => None,
-                    Some(left) => Some(Duration::from_millis(left?).saturating_sub(under_way).min(Lifetime::MAX.duration())),
-                },
+                since: Moment { wall: now.wall.before(ended), steady: now.steady.saturating_sub(ended) },
+                lifetime: left,
             });
         }
         let session = session(access.first()?);
@@ -134,6 +142,7 @@ impl Tokens {
                 name: document.text("line").filter(|name| is_name(name))?.to_owned(),
                 refresh_token: secret(&document, "refresh_token"),
                 number: number(&document, "number")?,
+                renewals: number(&document, "renewals")?,
                 // If it was, the journal says so.
                 spent: false,
                 shared: true,

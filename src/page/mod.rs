@@ -318,7 +318,7 @@ impl Inner {
                     let error = match inner.clone().way_out(silent).await {
                         Err(error) => error,
                         // Somebody signed out meanwhile.
-                        Ok(_) if !inner.keep.is_redirecting() => return,
+                        Ok(_) if !inner.keep.is_redirecting() => Interrupted::SignInNeeded.into(),
                         Ok(url) => {
                             inner.leave(&url);
                             inner.clock.sleep(LEAVING).await;

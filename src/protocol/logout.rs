@@ -20,14 +20,13 @@ pub struct EndSession<'a> {
 }
 
 impl EndSession<'_> {
-    /// Where to send the user; `None` when the provider has no such endpoint.
-    pub fn url(&self, metadata: &Metadata) -> Option<String> {
-        let endpoint = metadata.end_session_endpoint.as_ref()?;
+    /// Where to send the user.
+    pub fn url(&self, endpoint: &HttpUrl) -> String {
         let mut query = String::new();
         for (name, value) in self.fields() {
             form::append(&mut query, name, value);
         }
-        Some(endpoint.with_query(&query))
+        endpoint.with_query(&query)
     }
 
     /// The fields of a form that does the same.

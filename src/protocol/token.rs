@@ -152,7 +152,7 @@ impl<'a> Refresh<'a> {
             (200, _) if response.media_type() == "text/html" => Presented::Refused { error, retry_after: None },
             (200, Error::Provider(_)) => Presented::Refused { error, retry_after: None },
             // It was done, or a gateway speaks for a server that may have done it all the same.
-            (200..=299 | 502 | 504, _) => Presented::Unknown(error),
+            (200..=299 | 502 | 504 | 520.., _) => Presented::Unknown(error),
             _ => Presented::Refused { error, retry_after: response.retry_after() },
         }
     }

@@ -7,6 +7,7 @@ mod discovery;
 mod environment;
 mod frame;
 mod id_token;
+mod logout;
 mod refresh;
 mod tabs;
 mod token;

@@ -158,16 +158,20 @@ fn kept(answer: &Answer) -> Error {
 /// there is.
 #[track_caller]
 fn spent(answer: &Answer) -> Error {
-    let error = spent_without_frame(answer);
+    let error = spent_without_frame(answer, &World::new());
+    // A tab that shares its session with nobody has no journal to remind it.
+    let alone = World::new();
+    alone.journal.blocked.set(true);
+    assert_eq!(spent_without_frame(answer, &alone), error);
     spent_with_frame(answer);
     error
 }
 
 #[track_caller]
-fn spent_without_frame(answer: &Answer) -> Error {
-    let (world, tab, session) = signed_in(&config());
+fn spent_without_frame(answer: &Answer, world: &World) -> Error {
+    let (tab, session) = signed_in_at(world, &three_apis());
     let first = world.provider.issued();
-    misbehave(&world, answer);
+    misbehave(world, answer);
     let error = run(tab.client.renew()).unwrap_err();
     assert_eq!(tab.state(), State::SignedIn(session), "the session is what it was");
     assert!(tab.was_told(&Event::RenewalFailed { by: Rung::RefreshToken, error: Some(error.clone()), pause: None }));
@@ -175,12 +179,13 @@ fn spent_without_frame(answer: &Answer) -> Error {
     // Asking again changes nothing, nor does a provider that behaves again, nor the network's return.
     world.provider.recover(Endpoint::Token);
     assert_eq!(run(tab.client.renew()), Err(error.clone()));
+    assert!(tab.fetch(&format!("{BILLING}1")).is_err(), "nor does another wish");
     tab.bar.come_back();
     world.later(seconds(280));
     assert_eq!(tab.fetch(&me()).unwrap().status, 200, "until the token ends");
     world.later(seconds(60 * 60));
     assert_eq!((tab.state(), times_told(&tab, &Event::Ended(Ended::Expired))), (State::SignedOut, 1));
-    assert_eq!((presented(&world).len(), used(&world)), (1, vec![first[0].clone(); 2]), "nothing that came for it was used");
+    assert_eq!((presented(world).len(), used(world)), (1, vec![first[0].clone(); 2]), "nothing that came for it was used");
     assert_eq!(world.count(Endpoint::UserInfo), 0);
     nothing_elsewhere(&tab);
     assert!(matches!(tab.client.state(), State::SignedOut) && tab.bar.went.borrow().is_empty(), "nobody is sent away");
@@ -291,7 +296,7 @@ fn a_refresh_request_says_what_it_must_and_no_more() {
     assert_eq!(fields, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!((sent.url.as_str(), sent.method.as_str(), sent.cache), ("https://as.example/token", "POST", Cache::NoStore));
     // Whether anybody is there was found out before, without the token.
-    assert_eq!(*world.network.reached.borrow(), ["https://as.example/token"]);
+    assert_eq!(*world.network.reached.borrow(), ["https://as.example/.well-known/openid-configuration"]);
 }
 
 // tok-html
@@ -527,7 +532,7 @@ fn an_answer_that_comes_after_a_sign_out_comes_to_nobody() {
         world.network.weather(|sent| Weather { delay: if is_refresh(sent) { 3000 } else { 0 }, ..Weather::default() });
         let renewing = tab.client.renew();
         let signing_out = async {
-            tokenkeep_sleep(&world, 4000).await;
+            pass(&world, 4000).await;
             assert_eq!(presented(&world).len(), 1, "it is on its way");
             tab.client.sign_out(reach).await
         };
@@ -543,7 +548,7 @@ fn an_answer_that_comes_after_a_sign_out_comes_to_nobody() {
     }
 }
 
-async fn tokenkeep_sleep(world: &World, millis: u64) {
+async fn pass(world: &World, millis: u64) {
     crate::world::Sleep::new(world.time.clone(), Duration::from_millis(millis)).await;
 }
 
@@ -620,8 +625,11 @@ fn a_refresh_token_is_written_down_as_presented_before_it_is() {
     nothing_elsewhere(&tab);
 }
 
+/// Begins or ends a trouble.
+type Trouble = fn(&World, bool);
+
 /// What a journal does that cannot be written, and what that is told as.
-const TROUBLES: [(fn(&World, bool), Interrupted); 3] = [
+const TROUBLES: [(Trouble, Interrupted); 3] = [
     (|world, is| world.journal.full.set(is), Interrupted::StorageFull),
     (|world, is| world.journal.blocked.set(is), Interrupted::StorageBlocked),
     (|world, is| world.journal.hangs.set(is), Interrupted::StorageBlocked),
@@ -755,8 +763,11 @@ fn a_scope_that_changed_is_told_and_not_assumed() {
     let told = |missing: &str, added: &str| Some((missing.to_owned(), added.to_owned()));
     assert_eq!(changed(Value::Null), ("openid profile orders:read".into(), None), "RFC 6749 §5.1: what was granted before");
     assert_eq!(changed(json!("orders:read openid profile")), ("orders:read openid profile".into(), None));
-    assert_eq!(changed(json!("openid orders:read")), ("openid orders:read".into(), told("profile", "")));
-    assert_eq!(changed(json!("")), (String::new(), told("openid profile orders:read", "")));
+    assert_eq!(changed(json!("openid profile")), ("openid profile".into(), told("orders:read", "")));
+    assert_eq!(changed(json!("openid profile orders:write")), ("openid profile orders:write".into(), told("orders:read", "orders:write")));
+    // What is about the user and not about an API is no news: an access token need not name it.
+    assert_eq!(changed(json!("orders:read email")), ("orders:read email".into(), None));
+    assert_eq!(changed(json!("")), (String::new(), told("orders:read", "")));
     assert_eq!(
         changed(json!("openid profile orders:read orders:write admin")),
         ("openid profile orders:read orders:write admin".into(), told("", "orders:write admin"))
@@ -843,7 +854,8 @@ fn another_user_is_never_slipped_in() {
 // id-refsub, id-refiss
 #[test]
 fn a_renewal_whose_id_token_is_wrong_is_discarded() {
-    let wrong: [(Misbehaved, fn(&mut Value)); 12] = [
+    type Change = fn(&mut Value);
+    let wrong: [(Misbehaved, Change); 12] = [
         (Misbehaved::IssuerMismatch, |claims| claims["iss"] = json!("https://evil.example")),
         (Misbehaved::IssuerMismatch, |claims| claims["iss"] = json!(format!("{ISSUER}/"))),
         (Misbehaved::IssuerMismatch, |claims| claims["iss"] = Value::Null),
@@ -987,12 +999,18 @@ fn a_request_is_sent_twice_at_most() {
     let mut refused = json_response(401, &json!({}));
     refused.headers.push(("www-authenticate".into(), "Bearer error=\"invalid_token\"".into()));
     world.provider.always(Endpoint::Api, refused.clone());
+    // An API that takes its time: the new token is not that new any more when it is refused too.
+    world.network.weather(|sent| Weather { delay: if sent.to == Some(Endpoint::Api) { 2000 } else { 0 }, ..Weather::default() });
     assert_eq!(run(tab.client.fetch(order())), Ok(refused.clone()));
     assert_eq!((sent_to_api(&world).len(), presented(&world).len()), (2, 1));
     assert_eq!(tab.session().unwrap().claims, session.claims);
+    world.network.calm();
+    world.later(seconds(10));
+    assert_eq!(run(tab.client.fetch(order())), Ok(refused.clone()));
+    assert_eq!((sent_to_api(&world).len(), presented(&world).len()), (4, 2));
     // The new token is a moment old: it is not what is wrong.
     assert_eq!(run(tab.client.fetch(order())), Ok(refused));
-    assert_eq!((sent_to_api(&world).len(), presented(&world).len()), (3, 1));
+    assert_eq!((sent_to_api(&world).len(), presented(&world).len()), (5, 2));
 }
 
 #[test]
@@ -1305,7 +1323,7 @@ fn what_is_granted_for_an_api_is_compared_with_what_was_asked() {
         (json!("orders:read"), None),
         (Value::Null, None),
         (json!("orders:read orders:write"), Some((vec![], vec!["orders:write".to_owned()]))),
-        (json!("profile"), Some((vec!["orders:read".to_owned()], vec!["profile".to_owned()]))),
+        (json!("invoices:read"), Some((vec!["orders:read".to_owned()], vec!["invoices:read".to_owned()]))),
         (json!(""), Some((vec!["orders:read".to_owned()], vec![]))),
     ] {
         let (world, tab, session) = signed_in(&three_apis());

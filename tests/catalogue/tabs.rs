@@ -70,7 +70,7 @@ pub fn holds(world: &World, at: &str) {
     let said = world.channels.log.borrow().join("\n");
     let kept = format!("{:?}", world.journal.records.borrow());
     let secrets = world.secrets();
-    assert!(secrets.iter().any(|secret| secret.starts_with("refresh-token-")), "{at}");
+    assert!(secrets.iter().any(|secret| secret.starts_with("access-token-")), "{at}");
     for secret in secrets {
         assert!(!said.contains(&secret), "{at}: {secret} was said");
         assert!(!kept.contains(&secret), "{at}: {secret} was written down");
@@ -110,7 +110,7 @@ fn until(tab: &Tab) -> Option<UnixTime> {
 }
 
 /// The next thing that happens in the world. False when nothing does.
-fn step(world: &World) -> bool {
+pub fn step(world: &World) -> bool {
     world.device.turn() || world.time.pass_to_next_timer()
 }
 
@@ -470,17 +470,19 @@ fn what_is_forged_changes_nothing() {
         ] {
             let mut message = json!({"tokenkeep": 1, "type": kind});
             forged.push(message.to_string());
-            for member in ["from", "to", "key", "line", "number", "user", "sealed", "iss", "sid", "access_token", "refresh_token"] {
+            for member in
+                ["from", "to", "key", "line", "number", "renewals", "user", "sealed", "iss", "sid", "access_token", "refresh_token"]
+            {
                 message[member] = value.clone();
             }
             forged.push(message.to_string());
         }
     }
     for message in [
-        json!({"tokenkeep": 1, "type": "session", "from": "x", "line": line, "number": 1e15, "user": ""}),
-        json!({"tokenkeep": 1, "type": "session", "from": "x", "line": line, "number": "7", "user": ""}),
-        json!({"tokenkeep": 1, "type": "session", "from": "x", "line": "x".repeat(22), "number": 7, "user": ""}),
-        json!({"tokenkeep": 1, "type": "session", "from": known, "line": "x".repeat(22), "number": 7, "user": ""}),
+        json!({"tokenkeep": 1, "type": "session", "from": "x", "line": line, "number": 1e15, "renewals": 9, "user": ""}),
+        json!({"tokenkeep": 1, "type": "session", "from": "x", "line": line, "number": "7", "renewals": 9, "user": ""}),
+        json!({"tokenkeep": 1, "type": "session", "from": "x", "line": "x".repeat(22), "number": 7, "renewals": 9, "user": ""}),
+        json!({"tokenkeep": 1, "type": "session", "from": known, "line": "x".repeat(22), "number": 7, "renewals": 9, "user": ""}),
         json!({"tokenkeep": 1, "type": "ask", "from": "x", "to": known, "key": "not a key"}),
         json!({"tokenkeep": 1, "type": "give", "key": "public-1", "sealed": "sealed-1"}),
         json!({"tokenkeep": 1, "type": "signed_out", "line": line}),
@@ -535,13 +537,16 @@ fn a_forged_gift_is_not_taken() {
         let tabs = open(&world, 2);
         let line = if ours { line(&world) } else { "x".repeat(22) };
         let before = everything(&world, &tabs);
-        forge(&world, &json!({"tokenkeep": 1, "type": "session", "from": "evil", "line": line, "number": 7, "user": ""}).to_string());
+        forge(
+            &world,
+            &json!({"tokenkeep": 1, "type": "session", "from": "evil", "line": line, "number": 7, "renewals": 9, "user": ""}).to_string(),
+        );
         world.settle();
         let asked: Vec<_> = said(&world, "ask").into_iter().filter(|message| message["to"] == "evil").collect();
         assert_eq!(asked.len(), 2, "{what}: {asked:?}");
         let access = json!([{"token": "evil-token", "granted": "openid", "scope": "", "resources": []}]);
         let at = world.time.wall().as_millis();
-        let mut gift = json!({"line": line, "number": 7, "refresh_token": "evil", "access": access, "at": at});
+        let mut gift = json!({"line": line, "number": 7, "renewals": 9, "refresh_token": "evil", "access": access, "at": at});
         gift["id_token"] = json!(id_token);
         for message in &asked {
             let key = message["key"].as_str().unwrap();
@@ -630,6 +635,32 @@ fn signing_in_and_out_reaches_every_tab_once() {
         }
         holds(&world, &at);
     }
+}
+
+// Before, tabs whose session had ended took it over again from one that did not know yet, and so on in turns.
+#[test]
+fn what_has_ended_is_not_handed_over() {
+    let mut offered = 0;
+    for seed in 0..10 {
+        let at = format!("seed {seed}");
+        let world = World::seeded(seed);
+        world.provider.token_response(|body| drop(body.as_object_mut().unwrap().remove("refresh_token")));
+        let tabs = open(&world, 3);
+        world.device.shuffled.set(true);
+        world.later(secs(100));
+        tabs[2].process.frozen.set(true);
+        world.later(secs(250));
+        assert_eq!((until(&tabs[0]), until(&tabs[1])), (None, None), "{at}");
+        // Somebody asks, and it answers before it has looked at the clock.
+        let offers = said(&world, "session").len();
+        forge(&world, &json!({"tokenkeep": 1, "type": "hello", "from": "x"}).to_string());
+        tabs[2].process.frozen.set(false);
+        world.later(secs(120));
+        offered += said(&world, "session").len() - offers;
+        assert!(tabs.iter().all(|tab| told(tab, &Event::SignedIn) == 1), "{at}");
+        all_are_out(&world, &tabs, |_| Ended::Expired, &at);
+    }
+    assert!(offered > 0, "it has offered what it had");
 }
 
 // tab-otheruser
@@ -779,6 +810,31 @@ fn a_row_or_a_note_of_another_release_is_none() {
         all_are_well(&world, &tabs, &at);
         // What was renewed since is noted, and found by a page that is loaded.
         assert!(matches!(tabs[0].arrive(&format!("{ORIGIN}/")), Ok(Finished::Restored { .. })), "{at}");
+    }
+}
+
+// What another tab can hand over is not asked of the provider, even if a frame would work.
+#[test]
+fn a_page_that_is_opened_or_loaded_anew_is_signed_in_by_another_tab() {
+    for seed in 0..10 {
+        let at = format!("seed {seed}");
+        let world = World::seeded(seed);
+        world.frames_work();
+        let mut tabs = open(&world, 2);
+        world.device.shuffled.set(true);
+        world.later(secs(100));
+        for round in 0..4 {
+            tabs.push(world.tab());
+            for index in [tabs.len() - 1, 0] {
+                let finished = tabs[index].arrive(&format!("{ORIGIN}/orders/{round}"));
+                let Ok(Finished::Restored { session }) = finished else { panic!("{at}, round {round}: {finished:?}") };
+                assert_eq!((session.subject(), session.renewed_by), (Some("alice"), Some(Rung::Tab)), "{at}, round {round}");
+                assert_eq!(told(&tabs[index], &Event::SignedIn), 1, "{at}, round {round}");
+            }
+        }
+        all_are_well(&world, &tabs, &at);
+        assert_eq!((world.count(Endpoint::Token), world.frames.opened.borrow().len()), (1, 0), "{at}");
+        assert_eq!(BTreeSet::from_iter(used(&world)).len(), 1, "{at}");
     }
 }
 
