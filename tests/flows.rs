@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokenkeep::{
-    Event, Finished, SignIn, SignOut, State,
+    Event, Finished, SignIn, State,
     protocol::{Algorithm, Cache, Challenge, Interrupted, Misbehaved, ResponseMode},
 };
 

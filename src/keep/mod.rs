@@ -238,19 +238,28 @@ impl Keep {
         // Read before the future runs for the first time: who signs out from here on means this sign-in too.
         let generation = self.generation.get();
         self.signing_in.set(true);
-        let (state, begun) = (code.login.state().clone(), code.login.begun);
+        let (state, begun, signed_out) = (code.login.state().clone(), code.login.begun, self.mark().signed_out);
         async move {
+            // In another tab too.
+            let is_unwanted = || {
+                let now = self.mark().signed_out;
+                (now.is_some() && now != signed_out) || self.is_unwanted(&state, begun)
+            };
             let outcome = self.redeemed(code, generation).await;
             let tokens = match outcome {
-                Ok(_) if self.is_unwanted(&state, begun) => Ok(None),
+                Ok(_) if is_unwanted() => Ok(None),
                 // Whoever signs in is who counts, whatever was before.
                 Ok(redeemed) => Ok(self.begin_line(redeemed, None, None).await),
                 Err(error) => Err(error),
             };
             self.signing_in.set(false);
             self.unless_ended_since(generation)?;
-            let tokens = tokens?.filter(|_| !self.is_unwanted(&state, begun)).ok_or(Interrupted::SignInNeeded)?;
+            let tokens = tokens?.filter(|_| !is_unwanted()).ok_or(Interrupted::SignInNeeded)?;
             let session = tokens.session.clone();
+            // What the provider would not do in a frame before, it may do for who has just signed in.
+            if self.mark().frame_closed.is_some() {
+                self.note(|mark| mark.frame_closed = None);
+            }
             self.install(tokens, None);
             if let Some(changed) = renew::compare(&self.settings.registration.scope, &session.scope) {
                 self.tell(changed);

@@ -332,6 +332,10 @@ impl Keep {
                 Some(offer) => {
                     asked.push(offer.from.clone());
                     if self.adopt(&offer).await {
+                        // What was announced meanwhile is newer still.
+                        let newer =
+                            self.tabs.offers.borrow().iter().find(|newer| newer.line == offer.line && self.is_newer(newer)).cloned();
+                        newer.into_iter().for_each(|newer| self.hear_of(newer));
                         return true;
                     }
                 }

@@ -142,14 +142,17 @@ impl<'a> Refresh<'a> {
 
     /// Judges the answer.
     pub fn finish(&self, response: &Response) -> Presented {
+        let is_page = response.media_type() == "text/html";
         let error = match Granted::read(response, &self.asked, &[self.refresh_token]) {
             Ok(granted) => return Presented::Granted(granted),
+            // Not the provider's word: a 401 counts as one even without.
+            Err(Error::Provider(_)) if is_page => response.refused(Source::Token),
             Err(error) => error,
         };
         match (response.status, &error) {
             (400, Error::Provider(provider)) if provider.error() == "invalid_grant" => Presented::Rejected(error),
             // A page, not an answer of a token endpoint: a portal that wants to be logged in to.
-            (200, _) if response.media_type() == "text/html" => Presented::Refused { error, retry_after: None },
+            (200, _) if is_page => Presented::Refused { error, retry_after: None },
             (200, Error::Provider(_)) => Presented::Refused { error, retry_after: None },
             // It was done, or a gateway speaks for a server that may have done it all the same.
             (200..=299 | 502 | 504 | 520.., _) => Presented::Unknown(error),

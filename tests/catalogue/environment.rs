@@ -551,7 +551,7 @@ fn being_offline_is_waited_out() {
 // Something between us and the provider answers in its place.
 #[test]
 fn a_portal_ends_no_session() {
-    for status in [200, 400, 403, 407, 451, 511] {
+    for status in [200, 400, 401, 403, 407, 451, 511] {
         let at = format!("status {status}");
         let world = World::new();
         let tabs = open(&world, 2);

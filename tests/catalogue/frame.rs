@@ -304,7 +304,8 @@ fn a_frame_that_does_not_answer_is_given_up() {
     let forbidden = |_: &str| vec![FrameEvent::Loaded];
     let form = |_: &str| vec![FrameEvent::Loaded, FrameEvent::Loaded, answered("resize:400".to_owned())];
     let not_found = |_: &str| vec![FrameEvent::Loaded, FrameEvent::Loaded, answered("404 Not Found".to_owned())];
-    let scenes: [(&str, fn(&str) -> Vec<FrameEvent>, Duration); 4] = [
+    type Scene = fn(&str) -> Vec<FrameEvent>;
+    let scenes: [(&str, Scene, Duration); 4] = [
         ("never", never, FRAME_DEADLINE),
         ("forbidden", forbidden, FRAME_AFTER_LOAD),
         ("form", form, FRAME_AFTER_LOAD),

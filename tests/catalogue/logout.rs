@@ -272,6 +272,23 @@ fn after_a_sign_out_nobody_is_signed_in_again_without_asking_for_it() {
 }
 
 // lo-loop
+// When there was no room for a newer note the older one stayed: whoever signed in again was signed out as soon as the page was looked at.
+#[test]
+fn a_note_that_cannot_be_written_does_not_say_what_was_before() {
+    let world = World::new();
+    let mut tab = signed_in(&world);
+    run(tab.client.sign_out(SignOut::Local)).unwrap();
+    assert!(tab.client.signed_out_just_now());
+    let callback = world.provider.authorize(&tab.leave(SignIn::default()).unwrap());
+    world.disk.full.set(true);
+    assert!(matches!(tab.arrive(&callback), Ok(Finished::SignedIn { .. })));
+    assert!(!tab.client.signed_out_just_now());
+    tab.bar.wake(Wake::Visible);
+    world.later(Duration::from_secs(600));
+    assert_eq!((tab.fetch(ME).map(|response| response.status), ends(&tab.news())), (Ok(200), vec![]));
+}
+
+// lo-loop
 #[test]
 fn a_session_that_ends_by_itself_was_not_signed_out_of() {
     let world = World::new();
@@ -506,7 +523,8 @@ fn who_clicks_twice_leaves_once() {
 #[test]
 fn the_refresh_token_is_revoked_first_and_nobody_waits_long_for_it() {
     type Scene = fn(&World);
-    let scenes: &[(&str, Scene, Duration, fn(&[Event]) -> bool)] = &[
+    type Told = fn(&[Event]) -> bool;
+    let scenes: &[(&str, Scene, Duration, Told)] = &[
         ("done", |_| (), Duration::ZERO, |told| told == [Event::Revoked(Ok(()))]),
         (
             "unknown token",

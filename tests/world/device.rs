@@ -259,7 +259,7 @@ impl Sleep {
     pub fn new(time: Rc<Time>, span: Duration) -> Sleep {
         let number = time.next.get();
         time.next.set(number + 1);
-        let due = time.steady.get().saturating_add(u64::try_from(span.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
+        let due = time.steady.get().saturating_add(u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
         Sleep { time, key: (due, number) }
     }
 }

@@ -1,8 +1,9 @@
-//! The commands of this repository: `cargo xtask setup`, `demo`, `size`, `test`.
+//! The commands of this repository: `cargo xtask setup`, `demo`, `simulate`, `size`, `test`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling what happens is what these commands are for")]
 
 mod browser;
 mod demo;
+mod simulate;
 mod size;
 mod test;
 mod tools;
@@ -11,6 +12,7 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::browser::Browser;
+use crate::simulate::Seeds;
 use crate::test::Step;
 use crate::tools::{Tool, Toolbox};
 
@@ -20,6 +22,8 @@ type Result<T, E = String> = std::result::Result<T, E>;
 const USAGE: &str = "\
 cargo xtask setup            install what the other commands need: wasm target, wasm-bindgen, Trunk, wasm-opt, npm packages, browsers
 cargo xtask demo [--release] set up, then serve the demo and its OpenID provider
+cargo xtask simulate [--seeds N] [--from SEED]
+                             many tabs, a provider and a user in virtual time: what must hold, holds
 cargo xtask size [--json]    what tokenkeep adds to a Leptos app, in bytes
 cargo xtask test [STEP...]   set up, then run everything, or only the steps named:
                              fmt clippy docs native provider wasm e2e size
@@ -31,6 +35,7 @@ enum Task {
     Demo { release: bool },
     Help,
     Setup,
+    Simulate(Seeds),
     Size { json: bool },
     Test(Vec<Step>),
 }
@@ -57,6 +62,7 @@ fn parse(arguments: &[&str]) -> Result<Task> {
         ["demo", "--release"] => Ok(Task::Demo { release: true }),
         ["help" | "--help" | "-h"] => Ok(Task::Help),
         ["setup"] => Ok(Task::Setup),
+        ["simulate", arguments @ ..] => Seeds::read(arguments).map(Task::Simulate),
         ["size"] => Ok(Task::Size { json: false }),
         ["size", "--json"] => Ok(Task::Size { json: true }),
         ["test", arguments @ ..] => steps(arguments).map(Task::Test),
@@ -100,6 +106,7 @@ fn run(task: Task) -> Result<ExitCode> {
             eprintln!("Ready: `cargo xtask demo` serves the demo, `cargo xtask test --browser all` tests everything.");
             Ok(ExitCode::SUCCESS)
         }
+        Task::Simulate(seeds) => simulate::run(&seeds),
         Task::Size { json } => {
             let sizes = size::measure(&mut Toolbox::new()?)?;
             println!("{}", if json { sizes.json() } else { sizes.table() });

@@ -1,0 +1,1277 @@
+//! A device with several tabs, a provider and a user, who do whatever a seed says, in virtual time. What must hold is checked all along.
+//!
+//! The seed decides on the traits of the world (rotation, frames, locks, channels, lifetimes) and on every step: what the user does,
+//! what the network does to each request, when tabs are frozen, thawed, closed or crash, what the clocks do. `TOKENKEEP_SEEDS` and
+//! `TOKENKEEP_FROM` say which seeds are run, and `TOKENKEEP_TRACE` how
+//! many of the last steps of the first one that fails are told.
+//!
+//! # Why a session may be lost
+//!
+//! A page may say that its session has ended only for one of these causes ([`Truth::check_end`]):
+//!
+//! - `SignedOut`: the user signed out in this page.
+//! - `SignedOutElsewhere`: the user signed out in another one.
+//! - `Rejected`: the provider ended the grant, or revoked it when the user signed out.
+//! - `UserChanged`: another user signed in, here or at the provider.
+//! - `Expired`: every rung was closed by what the world did.
+//!   - The refresh token: there is none; or the answer to one of the grant was lost, or never came to its tab; or another grant took
+//!     the place of this one; or the tab that has the latest one is gone, stands still or cannot be heard; or the journal was in
+//!     trouble; or a clock was set, by which tabs measure how long another one has been at it.
+//!   - The frame: frames do not work here; or the session at the provider was over; or a frame was opened in bad weather, or its answer was
+//!     older than it looked because a clock was set.
+//!   - The redirect: it is not opted into, or it came to nothing a moment ago.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap, HashSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    time::Duration,
+};
+
+use tokenkeep::{
+    Client, Config, Error, Event, SignIn, SignOut, State, Subscription,
+    keep::ports::{FrameEvent, HttpFailure},
+    page::ports::Wake,
+    protocol::{Request, Response},
+    session::Ended,
+};
+
+use crate::{
+    test,
+    world::{API, Endpoint, ISSUER, ORIGIN, Process, Provider, Sent, Tab, Time, Weather, World},
+};
+
+/// How long it may take until all tabs that run know that the user signed out, in milliseconds.
+const SETTLING: u64 = 10_000;
+
+/// A generator of its own, so that what the library draws changes nothing of what the world does.
+#[derive(Default)]
+struct Dice(Cell<u64>);
+
+impl Dice {
+    fn next(&self) -> u64 {
+        // SplitMix64.
+        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut z = self.0.get();
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&self, limit: u64) -> u64 {
+        if limit == 0 { 0 } else { self.next() % limit }
+    }
+
+    fn percent(&self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    fn pick<T: Copy>(&self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+/// What happens in a hidden frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum FrameKind {
+    /// The provider sees its session.
+    SameSite,
+    /// The provider sees no cookie.
+    CrossSite,
+    /// There are none.
+    None,
+}
+
+/// What a world is like.
+#[derive(Clone, Debug)]
+struct Traits {
+    tabs: usize,
+    steps: u64,
+    lifetime: u64,
+    rotates: bool,
+    refresh_tokens: bool,
+    frames: FrameKind,
+    by_redirect: bool,
+    locks: bool,
+    channels: bool,
+    /// The journal may get into trouble.
+    journal_fails: bool,
+    /// How many of a hundred requests something happens to.
+    storm: u64,
+    /// How long a request may take, in milliseconds, one way.
+    latency: u64,
+    /// Clocks are set.
+    jumps: bool,
+    /// A sign-out at the provider ends what was granted.
+    logout_revokes: bool,
+}
+
+impl Traits {
+    fn of(dice: &Dice) -> Traits {
+        Traits {
+            tabs: 1 + dice.below(if dice.percent(25) { 8 } else { 3 }) as usize,
+            steps: 10 + dice.below(30),
+            lifetime: dice.pick(&[5, 7, 10, 30, 60, 300, 300, 600, 3600, 7200, 36_000]),
+            rotates: dice.percent(85),
+            refresh_tokens: dice.percent(90),
+            frames: dice.pick(&[FrameKind::SameSite, FrameKind::CrossSite, FrameKind::None]),
+            by_redirect: dice.percent(20),
+            locks: dice.percent(85),
+            channels: dice.percent(85),
+            journal_fails: dice.percent(15),
+            storm: dice.pick(&[0, 0, 3, 10, 30]),
+            latency: dice.pick(&[0, 50, 300, 3000]),
+            jumps: dice.percent(25),
+            logout_revokes: dice.percent(50),
+        }
+    }
+}
+
+/// What became of a refresh token that was presented.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Presented {
+    /// Nobody knows.
+    Unknown,
+    /// It may be presented again.
+    Free,
+    /// It must not be.
+    Gone,
+}
+
+/// What is known of a page.
+struct Page {
+    client: Client,
+    process: Rc<Process>,
+    /// When it last began to run, on the steady clock.
+    running_since: u64,
+    /// When it was last woken.
+    woken: Option<u64>,
+    /// Whose grant it shows, and who that is.
+    shows: Option<(u64, String)>,
+    /// The user signed out here.
+    signed_out: bool,
+}
+
+/// A sign-out: when, and which grants there were.
+#[derive(Clone, Copy)]
+struct Out {
+    at: u64,
+    grants: u64,
+}
+
+/// What really happened, as nobody inside knows it.
+struct Truth {
+    dice: Dice,
+    traits: Traits,
+    time: Rc<Time>,
+    provider: Provider,
+    pages: RefCell<BTreeMap<u64, Page>>,
+    failures: RefCell<Vec<String>>,
+    trace: Option<RefCell<Vec<String>>>,
+    // The weather.
+    offline: Cell<bool>,
+    gone: Cell<bool>,
+    calm: Cell<bool>,
+    // What was presented, and by whom.
+    presented: RefCell<HashMap<String, Presented>>,
+    renewals: RefCell<HashMap<u64, (u64, u64)>>,
+    last_presenter: RefCell<HashMap<u64, u64>>,
+    unknown: RefCell<HashSet<u64>>,
+    token_requests: Cell<u64>,
+    requests: Cell<u64>,
+    // Why a token may be renewed before it is due: somebody asked, or a clock was set.
+    needed: Cell<u64>,
+    // What happened to sessions.
+    out: Cell<Option<Out>>,
+    signed_in: Cell<u64>,
+    asked_codes: RefCell<HashSet<String>>,
+    users: RefCell<HashSet<String>>,
+    ended: RefCell<HashSet<u64>>,
+    provider_session_ended: Cell<bool>,
+    frame_trouble: Cell<bool>,
+    redirected: Cell<bool>,
+    journal_trouble: Cell<Option<u64>>,
+    clock_was_set: Cell<bool>,
+    stood_still: Cell<bool>,
+    open_calls: RefCell<BTreeMap<u64, (u64, &'static str)>>,
+    calls: Cell<u64>,
+}
+
+impl Truth {
+    fn now(&self) -> u64 {
+        self.time.steady.get()
+    }
+
+    fn say(&self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &self.trace {
+            trace.borrow_mut().push(format!("{:>9.3} {}", (self.now() - 5_000_000) as f64 / 1000.0, what()));
+        }
+    }
+
+    fn fail(&self, what: String) {
+        self.say(|| format!("FAILED {what}"));
+        self.failures.borrow_mut().push(what);
+    }
+
+    fn page_of(&self, process: &Rc<Process>) -> Option<u64> {
+        self.pages.borrow().iter().find(|(_, page)| Rc::ptr_eq(&page.process, process)).map(|(id, _)| *id)
+    }
+
+    /// Whether the user signed out and nobody has signed in since.
+    fn is_out(&self) -> Option<Out> {
+        self.out.get().filter(|out| out.at > self.signed_in.get())
+    }
+
+    /// Whether tabs can tell a session that was signed out of from the next one. Without journal or channel only the note says that
+    /// somebody signed out, until somebody signs in.
+    fn tabs_agree(&self) -> bool {
+        self.traits.channels && self.journal_trouble.get().is_none()
+    }
+
+    /// The weather for a request.
+    fn weather(&self, sent: &Sent) -> Weather {
+        let dice = &self.dice;
+        let slowest = if self.calm.get() { self.traits.latency.min(50) } else { self.traits.latency };
+        let mut weather = Weather { delay: dice.below(slowest + 1), ..Weather::default() };
+        if self.calm.get() {
+            return weather;
+        }
+        let to_provider = sent.to != Some(Endpoint::Api);
+        if self.offline.get() {
+            weather = Weather { lost: Some(HttpFailure::Offline), ..Weather::default() };
+        } else if self.gone.get() && to_provider {
+            let failure = dice.pick(&[HttpFailure::Unreachable, HttpFailure::TimedOut]);
+            weather.delay = if failure == HttpFailure::TimedOut { 4_000 } else { weather.delay };
+            weather.lost = Some(failure);
+        } else if dice.percent(self.traits.storm) {
+            let retry_after = if dice.percent(50) { Some(dice.pick(&[0, 1, 5, 30, 120])) } else { None };
+            match dice.below(8) {
+                0 => weather.lost = Some(HttpFailure::Unreachable),
+                1 => {
+                    weather.delay = 4_000;
+                    weather.lost = Some(HttpFailure::TimedOut);
+                }
+                2 => weather.answer_lost = true,
+                3 => weather.gateway = Some((dice.pick(&[500, 503]), retry_after)),
+                4 => weather.gateway = Some((429, retry_after)),
+                5 => weather.gateway = Some((dice.pick(&[502, 504]), None)),
+                6 => {
+                    weather.gateway = Some((dice.pick(&[502, 504]), None));
+                    weather.answer_lost = true;
+                }
+                _ => weather.gateway = Some((200, None)),
+            }
+        }
+        if weather.lost.is_some() || weather.answer_lost || weather.gateway.is_some() {
+            self.say(|| format!("       weather for {:?} {}: {weather:?}", sent.to, sent.method));
+            // A code that a frame got, or what a frame needs, may have been lost with it.
+            if to_provider {
+                self.frame_trouble.set(true);
+            }
+        }
+        weather
+    }
+
+    /// Sees every request, and what comes of it.
+    fn watch(&self, process: &Rc<Process>, sent: &Sent, answer: Option<&Result<Response, HttpFailure>>) {
+        match (sent.to, answer) {
+            (Some(Endpoint::Token), None) => {
+                self.requests.set(self.requests.get() + 1);
+                self.token_requests.set(self.token_requests.get() + 1);
+                if let Some(token) = sent.field("refresh_token") {
+                    self.presenting(process, &token);
+                }
+            }
+            (Some(Endpoint::Token), Some(answer)) => match (sent.field("refresh_token"), sent.field("code")) {
+                (Some(token), _) => self.presented(&token, answer),
+                (_, Some(code)) => {
+                    self.say(|| format!("       {:?} came for {code}", answer.as_ref().map(|answer| answer.status)));
+                    if self.asked_codes.borrow().contains(&code) && answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+                        self.signed_in.set(self.now());
+                    }
+                }
+                _ => {}
+            },
+            (Some(Endpoint::Api), None) => {
+                self.requests.set(self.requests.get() + 1);
+                self.calling(process, sent);
+            }
+            (Some(Endpoint::Api), Some(Ok(response))) if response.status == 401 => self.needed.set(self.time.now.get()),
+            (_, None) => self.requests.set(self.requests.get() + 1),
+            _ => {}
+        }
+    }
+
+    /// (a) No refresh token is presented again after it was taken, or perhaps was.
+    fn presenting(&self, process: &Rc<Process>, token: &str) {
+        let page = self.page_of(process);
+        let before = self.presented.borrow_mut().insert(token.to_owned(), Presented::Unknown);
+        self.say(|| format!("       page {page:?} presents {token}"));
+        if matches!(before, Some(Presented::Unknown | Presented::Gone)) {
+            self.fail(format!("(a) {token} is presented again, by page {page:?}: {before:?}"));
+        }
+        let Some((grant, _)) = self.provider.lineage(token) else { return };
+        self.unknown.borrow_mut().insert(grant);
+        if let Some(page) = page {
+            self.last_presenter.borrow_mut().insert(grant, page);
+        }
+        // (b) Not before it is due, unless there is a reason.
+        let now = self.time.now.get();
+        if let Some((last, _)) = self.renewals.borrow().get(&grant).copied() {
+            let due = (self.traits.lifetime * 650).max(2_900);
+            // Who was not told cannot know, if the provider's tokens do not say so either.
+            let untold = !self.traits.rotates && (!self.traits.channels || self.stood_still.get());
+            if now - last < due && self.needed.get() < last && !untold {
+                self.fail(format!("(b) grant {grant} is renewed again after {} ms of {} s", now - last, self.traits.lifetime));
+            }
+        }
+        if let Some(out) = self.out.get()
+            && self.tabs_agree()
+            && grant <= out.grants
+            && self.now() > out.at + SETTLING
+        {
+            self.fail(format!("(c) a refresh token of grant {grant} is presented after a sign-out"));
+        }
+        self.renewals.borrow_mut().entry(grant).or_default().1 = now;
+    }
+
+    fn presented(&self, token: &str, answer: &Result<Response, HttpFailure>) {
+        let lineage = self.provider.lineage(token);
+        let grant = lineage.map_or(0, |(grant, _)| grant);
+        let outcome = match answer {
+            Ok(response) => match response.status {
+                200 if response.headers.iter().any(|(_, value)| value == "text/html") => Presented::Free,
+                200 => {
+                    let mut renewals = self.renewals.borrow_mut();
+                    let renewal = renewals.entry(grant).or_default();
+                    renewal.0 = renewal.1;
+                    if self.traits.rotates { Presented::Gone } else { Presented::Free }
+                }
+                400 => Presented::Gone,
+                502 | 504 => Presented::Unknown,
+                _ => Presented::Free,
+            },
+            Err(_) => Presented::Unknown,
+        };
+        if outcome != Presented::Unknown {
+            self.unknown.borrow_mut().remove(&grant);
+        }
+        self.say(|| format!("       {:?} came for {token}: {outcome:?}", answer.as_ref().map(|answer| answer.status)));
+        self.presented.borrow_mut().insert(token.to_owned(), outcome);
+    }
+
+    /// (c) and (f) The token that an API gets is of the user whom the page shows, who has not signed out.
+    fn calling(&self, process: &Rc<Process>, sent: &Sent) {
+        let Some(id) = self.page_of(process) else { return };
+        let token = sent.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
+        let Some((grant, subject)) = self.provider.lineage(&token) else {
+            return self.fail(format!("(f) page {id} sends a token that nobody issued: {token}"));
+        };
+        self.say(|| format!("       page {id} calls with {token} of grant {grant}"));
+        let pages = self.pages.borrow();
+        let Some(page) = pages.get(&id) else { return };
+        match page.client.state() {
+            State::SignedIn(session) if session.subject() == Some(&subject) => {}
+            other => self.fail(format!("(f) page {id} sends a token of {subject}, and shows {other:?}")),
+        }
+        if page.signed_out {
+            self.fail(format!("(c) page {id} sends a token after its user signed out"));
+        }
+        if let Some(out) = self.out.get()
+            && grant <= out.grants
+            && self.knows(page, out)
+        {
+            self.fail(format!("(c) page {id} sends a token of grant {grant} after a sign-out"));
+        }
+    }
+
+    /// Whether a page must know of a sign-out.
+    fn knows(&self, page: &Page, out: Out) -> bool {
+        let since = page.woken.filter(|woken| *woken > out.at).unwrap_or(out.at).max(page.running_since).max(out.at);
+        let told = page.woken.is_some_and(|woken| woken > out.at) || page.running_since <= out.at;
+        self.tabs_agree() && told && self.now() > since + SETTLING
+    }
+
+    /// What a page shows now.
+    fn shown(&self, id: u64, state: &State) {
+        let shows = match state {
+            State::SignedIn(session) => {
+                let sid = session.claims.as_ref().and_then(|claims| claims.text("sid")).unwrap_or_default().to_owned();
+                let grant = sid.strip_prefix("sid-").and_then(|grant| grant.parse().ok()).unwrap_or(0);
+                Some((grant, session.subject().unwrap_or_default().to_owned()))
+            }
+            _ => None,
+        };
+        self.say(|| format!("       page {id} shows {}", shows.as_ref().map_or(format!("{state:?}"), |shows| format!("{shows:?}"))));
+        let before = match self.pages.borrow_mut().get_mut(&id) {
+            Some(page) => std::mem::replace(&mut page.shows, shows.clone()),
+            None => return,
+        };
+        let Some((grant, subject)) = shows else { return };
+        // (f) A page is one user's.
+        if let Some((_, other)) = before.as_ref().filter(|(_, other)| *other != subject) {
+            self.fail(format!("(f) page {id} was {other}'s and is {subject}'s"));
+        }
+        // (c) Nothing comes back.
+        if before.is_none()
+            && let Some(out) = self.is_out()
+            && self.now() > out.at + SETTLING
+            && self.tabs_agree()
+        {
+            self.fail(format!("(c) grant {grant} comes back in page {id} after a sign-out"));
+        }
+        if let Some(page) = self.pages.borrow_mut().get_mut(&id)
+            && before.is_none()
+        {
+            page.signed_out = false;
+        }
+    }
+
+    /// (d) Why a session ended.
+    fn check_end(&self, id: u64, reason: Ended) {
+        self.say(|| format!("       page {id} says: {reason:?}"));
+        let pages = self.pages.borrow();
+        let Some(page) = pages.get(&id) else { return };
+        // Who was looking for a session had none.
+        let Some((grant, subject)) = page.shows.clone() else { return };
+        let fine = match reason {
+            Ended::SignedOut => page.signed_out,
+            Ended::SignedOutElsewhere => self.out.get().is_some_and(|out| grant <= out.grants),
+            Ended::SignedOutAtProvider => false,
+            Ended::Rejected => self.ended.borrow().contains(&grant) || self.out.get().is_some_and(|out| grant <= out.grants),
+            Ended::UserChanged => self.users.borrow().iter().any(|other| *other != subject),
+            Ended::Expired => self.refresh_closed(id, grant) && self.frame_closed(grant) && self.redirect_closed(),
+        };
+        if !fine {
+            self.fail(format!("(d) page {id} lost grant {grant}: {reason:?}"));
+        }
+    }
+
+    fn refresh_closed(&self, id: u64, grant: u64) -> bool {
+        let elsewhere = self.last_presenter.borrow().get(&grant).is_some_and(|other| {
+            let pages = self.pages.borrow();
+            *other != id && (!self.traits.channels || !pages.contains_key(other) || self.stood_still.get())
+        });
+        !self.traits.refresh_tokens
+            || self.unknown.borrow().contains(&grant)
+            || self.provider.grants() > grant
+            || self.journal_trouble.get().is_some()
+            || self.clock_was_set.get()
+            || self.ended.borrow().contains(&grant)
+            || elsewhere
+    }
+
+    fn frame_closed(&self, grant: u64) -> bool {
+        self.traits.frames != FrameKind::SameSite
+            || self.provider_session_ended.get()
+            || self.frame_trouble.get()
+            || self.clock_was_set.get()
+            || self.journal_trouble.get().is_some()
+            || self.out.get().is_some_and(|out| grant <= out.grants)
+    }
+
+    fn redirect_closed(&self) -> bool {
+        !self.traits.by_redirect || self.redirected.get()
+    }
+}
+
+/// A tab of the browser: the page in it, the one in its back/forward cache, and where it is going.
+#[derive(Default)]
+struct Slot {
+    page: Option<Open>,
+    cached: Option<Open>,
+    /// Where it goes, and when it is there.
+    journey: Option<(u64, String)>,
+}
+
+struct Open {
+    id: u64,
+    tab: Tab,
+    went: usize,
+    _listening: [Subscription; 2],
+}
+
+struct Simulation {
+    world: World,
+    truth: Rc<Truth>,
+    config: Config,
+    dice: Dice,
+    slots: Vec<Slot>,
+    next_page: u64,
+    steps: u64,
+    turns: u64,
+}
+
+/// How much was simulated.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    steps: u64,
+    turns: u64,
+    renewals: u64,
+}
+
+impl Simulation {
+    fn new(seed: u64, traced: bool) -> Simulation {
+        let dice = Dice(Cell::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(7)));
+        let world = World::seeded(dice.next());
+        let traits = Traits::of(&dice);
+        let truth = Rc::new(Truth {
+            dice: Dice(Cell::new(dice.next())),
+            traits: traits.clone(),
+            time: world.time.clone(),
+            provider: world.provider.clone(),
+            pages: RefCell::default(),
+            failures: RefCell::default(),
+            trace: traced.then(RefCell::default),
+            offline: Cell::default(),
+            gone: Cell::default(),
+            calm: Cell::default(),
+            presented: RefCell::default(),
+            renewals: RefCell::default(),
+            last_presenter: RefCell::default(),
+            unknown: RefCell::default(),
+            token_requests: Cell::default(),
+            requests: Cell::default(),
+            needed: Cell::default(),
+            out: Cell::default(),
+            signed_in: Cell::default(),
+            asked_codes: RefCell::default(),
+            users: RefCell::default(),
+            ended: RefCell::default(),
+            provider_session_ended: Cell::default(),
+            frame_trouble: Cell::default(),
+            redirected: Cell::default(),
+            journal_trouble: Cell::default(),
+            clock_was_set: Cell::default(),
+            stood_still: Cell::default(),
+            open_calls: RefCell::default(),
+            calls: Cell::default(),
+        });
+        truth.say(|| format!("{traits:?}"));
+        world.device.shuffled.set(true);
+        world.locks.absent.set(!traits.locks);
+        world.no_channels.set(!traits.channels);
+        world.provider.lifetime(traits.lifetime);
+        world.provider.rotates(traits.rotates);
+        if !traits.refresh_tokens {
+            world.provider.token_response(|body| {
+                body.as_object_mut().unwrap().remove("refresh_token");
+            });
+        }
+        world.journal.latency.set(dice.pick(&[0, 5, 100]));
+        world.network.goes_its_own_way(&world.device);
+        let sky = Rc::downgrade(&truth);
+        world.network.weather(move |sent| sky.upgrade().map(|truth| truth.weather(sent)).unwrap_or_default());
+        let watcher = Rc::downgrade(&truth);
+        world.network.watch(Rc::new(move |process, _, sent, answer| {
+            if let Some(truth) = watcher.upgrade() {
+                truth.watch(process, sent, answer);
+            }
+        }));
+        world.frames.latency.set(traits.latency);
+        if traits.frames != FrameKind::None {
+            let stage = Rc::downgrade(&truth);
+            world.frame(move |url| stage.upgrade().map(|truth| truth.in_frame(url)).unwrap_or_default());
+        }
+        let config = World::config().renew_by_redirect(traits.by_redirect);
+        let slots = (0..traits.tabs).map(|_| Slot::default()).collect();
+        Simulation { world, truth, config, dice, slots, next_page: 0, steps: 0, turns: 0 }
+    }
+
+    fn traits(&self) -> &Traits {
+        &self.truth.traits
+    }
+
+    // Pages
+
+    fn open(&mut self, slot: usize, address: &str) {
+        let tab = self.world.tab_at(&self.config, address).unwrap();
+        self.next_page += 1;
+        let id = self.next_page;
+        self.truth.say(|| format!("slot {slot}: page {id} is loaded: {address}"));
+        self.truth.pages.borrow_mut().insert(
+            id,
+            Page {
+                client: tab.client.clone(),
+                process: tab.process.clone(),
+                running_since: self.truth.now(),
+                woken: None,
+                shows: None,
+                signed_out: false,
+            },
+        );
+        let (states, events) = (Rc::downgrade(&self.truth), Rc::downgrade(&self.truth));
+        let listening = [
+            tab.client.on_state(move |state| {
+                if let Some(truth) = states.upgrade() {
+                    truth.shown(id, state);
+                }
+            }),
+            tab.client.on_event(move |event| {
+                if let (Some(truth), Event::Ended(reason)) = (events.upgrade(), event) {
+                    truth.check_end(id, *reason);
+                } else if let Some(truth) = events.upgrade() {
+                    truth.say(|| format!("       page {id}: {event:?}"));
+                }
+            }),
+        ];
+        let client = tab.client.clone();
+        let open = Open { id, tab, went: 0, _listening: listening };
+        // What a page does when it is loaded, before anything is awaited.
+        let finish = client.finish_sign_in();
+        self.call(&open, "finish_sign_in", async move {
+            let _ = finish.await;
+        });
+        self.slots[slot].page = Some(open);
+    }
+
+    /// Calls the client from the page, as its own work.
+    fn call(&self, page: &Open, name: &'static str, work: impl Future<Output = ()> + 'static) {
+        let number = self.truth.calls.get() + 1;
+        self.truth.calls.set(number);
+        self.truth.open_calls.borrow_mut().insert(number, (page.id, name));
+        let truth = Rc::downgrade(&self.truth);
+        let work = async move {
+            work.await;
+            if let Some(truth) = truth.upgrade() {
+                truth.open_calls.borrow_mut().remove(&number);
+            }
+        };
+        self.world.device.spawn(&page.tab.process, Box::pin(work));
+    }
+
+    fn bury(&self, page: Open) {
+        self.truth.pages.borrow_mut().remove(&page.id);
+        self.truth.open_calls.borrow_mut().retain(|_, (id, _)| *id != page.id);
+        page.tab.process.dead.set(true);
+        drop(page);
+        self.world.device.load();
+        self.world.locks.bury();
+    }
+
+    fn freeze(&self, page: &Open, deaf: bool) {
+        page.tab.process.frozen.set(true);
+        page.tab.process.deaf.set(deaf);
+        self.truth.stood_still.set(true);
+    }
+
+    fn thaw(&self, page: &Open) {
+        if page.tab.process.frozen.replace(false) {
+            page.tab.process.deaf.set(false);
+            if let Some(page) = self.truth.pages.borrow_mut().get_mut(&page.id) {
+                page.running_since = self.truth.now();
+            }
+        }
+    }
+
+    fn wake(&self, page: &Open, wake: Wake) {
+        page.tab.bar.wake(wake);
+        let id = page.id;
+        self.truth.say(|| format!("page {id} is woken: {wake:?}"));
+        if let Some(page) = self.truth.pages.borrow_mut().get_mut(&id) {
+            page.woken = Some(self.truth.now());
+        }
+        // (c) Who signed out is out before anything is shown.
+        if self.truth.is_out().is_some() && matches!(page.tab.client.state(), State::SignedIn(_)) {
+            self.truth.fail(format!("(c) page {id} is signed in after it was woken after a sign-out"));
+        }
+    }
+
+    /// A page that runs.
+    fn running(&self) -> Option<usize> {
+        let all: Vec<usize> = (0..self.slots.len())
+            .filter(|index| self.slots[*index].page.as_ref().is_some_and(|page| !page.tab.process.frozen.get()))
+            .collect();
+        if all.is_empty() { None } else { Some(self.dice.pick(&all)) }
+    }
+
+    // Journeys
+
+    /// Sees which pages are leaving, and which journeys are over. True when a page was loaded.
+    fn travel(&mut self) -> bool {
+        let mut arrived = false;
+        for index in 0..self.slots.len() {
+            let leaving = self.slots[index].page.as_mut().and_then(|page| {
+                let went = page.tab.bar.went.borrow();
+                (went.len() > page.went).then(|| {
+                    page.went = went.len();
+                    went.last().cloned()
+                })
+            });
+            if let Some(Some(url)) = leaving {
+                let there = self.truth.now() + self.dice.pick(&[0, 30, 500, 3_000]);
+                self.truth.say(|| format!("slot {index} leaves for {}", &url[..url.len().min(60)]));
+                self.slots[index].journey = Some((there, url));
+            }
+            let arrives = self.slots[index].journey.as_ref().is_some_and(|(there, _)| *there <= self.truth.now());
+            if arrives && let Some((_, url)) = self.slots[index].journey.take() {
+                self.arrive(index, &url);
+                arrived = true;
+            }
+        }
+        arrived
+    }
+
+    fn arrive(&mut self, index: usize, url: &str) {
+        // The page that was left.
+        if let Some(page) = self.slots[index].page.take() {
+            if let Some(old) = self.slots[index].cached.take() {
+                self.bury(old);
+            }
+            if self.dice.percent(if self.truth.calm.get() { 0 } else { 40 }) {
+                self.freeze(&page, true);
+                self.slots[index].cached = Some(page);
+            } else {
+                self.bury(page);
+            }
+        }
+        let silent = url.contains("prompt=none");
+        let unreachable = !self.truth.calm.get() && (self.truth.offline.get() || self.truth.gone.get());
+        if silent {
+            self.truth.redirected.set(true);
+        }
+        if url.starts_with(ORIGIN) {
+            self.open(index, url);
+        } else if unreachable || self.dice.percent(if silent || self.truth.calm.get() { 0 } else { 15 }) {
+            // An error page, or a user who does not want to: back.
+            self.back(index);
+        } else if url.starts_with(&format!("{ISSUER}/authorize")) {
+            let back = if silent {
+                self.world.provider.authorize_silently(url)
+            } else {
+                let users = self.truth.users.borrow().clone();
+                let another = self.dice.percent(if users.is_empty() { 0 } else { 20 });
+                let user = if another { self.dice.pick(&["alice", "bob", "carol"]) } else { "alice" };
+                self.truth.users.borrow_mut().insert(user.to_owned());
+                self.world.provider.user(user);
+                self.truth.signed_in.set(self.truth.now());
+                let back = self.world.provider.authorize(url);
+                let code = url::Url::parse(&back).unwrap().query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+                self.truth.asked_codes.borrow_mut().insert(code);
+                back
+            };
+            let there = self.truth.now() + self.dice.pick(&[0, 30, 500, 10_000]);
+            self.slots[index].journey = Some((there, back));
+        } else {
+            self.end_at_provider(self.traits().logout_revokes);
+            let state = url::Url::parse(url).unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+            self.open(index, &format!("{ORIGIN}/?state={state}"));
+        }
+    }
+
+    /// The user presses Back.
+    fn back(&mut self, index: usize) {
+        match self.slots[index].cached.take() {
+            Some(page) => {
+                self.thaw(&page);
+                self.truth.say(|| format!("slot {index}: page {} comes back", page.id));
+                self.wake(&page, Wake::Returned);
+                if let Some(other) = self.slots[index].page.replace(page) {
+                    self.bury(other);
+                }
+            }
+            None if self.slots[index].page.is_none() => self.open(index, &format!("{ORIGIN}/")),
+            None => {}
+        }
+    }
+
+    fn end_at_provider(&self, everything: bool) {
+        self.truth.provider_session_ended.set(true);
+        if everything {
+            for grant in 0..=self.world.provider.grants() {
+                self.truth.ended.borrow_mut().insert(grant);
+            }
+            self.world.provider.end_session();
+        } else {
+            self.world.provider.forget_session();
+        }
+    }
+
+    // Time
+
+    /// Everything goes on until it waits for time to pass, or for a few turns.
+    fn settle(&mut self, turns: u64) {
+        let mut left = turns;
+        loop {
+            while left > 0 && self.world.device.turn() {
+                left -= 1;
+                self.turns += 1;
+                if turns - left > 20_000 {
+                    self.truth.fail("(e) the work never ends".to_owned());
+                    return;
+                }
+            }
+            if !self.travel() {
+                break;
+            }
+        }
+        self.check();
+    }
+
+    fn pass(&mut self, millis: u64) {
+        let end = self.truth.now() + millis;
+        loop {
+            self.settle(u64::MAX);
+            if self.truth.failed() {
+                return;
+            }
+            let journey =
+                self.slots.iter().filter_map(|slot| slot.journey.as_ref()).map(|(there, _)| there.saturating_sub(self.truth.now()));
+            let next = self.world.time.next_timer().into_iter().chain(journey).min();
+            match next.filter(|millis| self.truth.now() + millis <= end) {
+                Some(millis) => {
+                    self.world.time.pass(millis);
+                    self.world.time.ring();
+                }
+                None => break,
+            }
+            self.steps += 1;
+        }
+        let left = end.saturating_sub(self.truth.now());
+        self.world.time.pass(left);
+        self.world.time.ring();
+    }
+
+    /// What must hold at any time.
+    fn check(&self) {
+        let truth = &self.truth;
+        if let [token, ..] = &self.world.provider.reused()[..] {
+            truth.fail(format!("(a) the provider saw {token} twice"));
+        }
+        let mut late = Vec::new();
+        for (id, page) in truth.pages.borrow().iter().filter(|(_, page)| !page.process.frozen.get()) {
+            if let (Some((grant, _)), Some(out)) = (&page.shows, truth.out.get())
+                && *grant <= out.grants
+                && truth.knows(page, out)
+            {
+                late.push(format!("(c) page {id} still shows grant {grant} after a sign-out"));
+            }
+        }
+        late.into_iter().for_each(|late| truth.fail(late));
+        let load = self.world.device.load();
+        if load > 400 * (self.slots.len() + 1) {
+            truth.fail(format!("(e) {load} pieces of work"));
+        }
+    }
+
+    // What happens
+
+    fn act(&mut self) {
+        let what = self.dice.below(100);
+        let slot = self.dice.below(self.slots.len() as u64) as usize;
+        match what {
+            0..15 => {
+                let millis = self.dice.below(3_000);
+                self.pass(millis);
+            }
+            15..35 => {
+                let millis = self.dice.below(self.traits().lifetime * 1_500);
+                self.pass(millis.min(600_000.max(self.traits().lifetime * 1_000 * 2)));
+            }
+            35..50 => self.fetch(),
+            50..56 => {
+                if let Some(index) = self.running()
+                    && let Some(page) = &self.slots[index].page
+                {
+                    self.wake(page, self.dice.pick(&[Wake::Visible, Wake::Online]));
+                }
+            }
+            56..60 => {
+                // Frozen, or thawed.
+                let Some(page) = &self.slots[slot].page else { return self.open(slot, &format!("{ORIGIN}/")) };
+                let id = page.id;
+                if page.tab.process.frozen.get() {
+                    self.truth.say(|| format!("page {id} is thawed"));
+                    self.thaw(page);
+                    if self.dice.percent(70) {
+                        self.wake(page, Wake::Visible);
+                    }
+                } else {
+                    self.truth.say(|| format!("page {id} is frozen"));
+                    self.freeze(page, false);
+                }
+            }
+            60..63 => {
+                // Gone.
+                if let Some(page) = self.slots[slot].page.take() {
+                    self.truth.say(|| format!("page {} is gone", page.id));
+                    self.bury(page);
+                }
+            }
+            63..67 => {
+                if self.slots[slot].page.is_none() && self.slots[slot].journey.is_none() {
+                    self.open(slot, &format!("{ORIGIN}/"));
+                }
+            }
+            67..69 => {
+                // Reloaded.
+                if let Some(page) = self.slots[slot].page.take() {
+                    self.bury(page);
+                    self.open(slot, &format!("{ORIGIN}/"));
+                }
+            }
+            69..71 => {
+                // Left for another page of this origin, or back.
+                if self.slots[slot].cached.is_some() {
+                    self.back(slot);
+                } else if self.slots[slot].page.is_some() {
+                    self.slots[slot].journey = Some((self.truth.now(), format!("{ORIGIN}/other")));
+                }
+            }
+            71..78 => self.sign_in(),
+            78..81 => self.sign_out(),
+            81..83 => match self.dice.below(4) {
+                0 => {
+                    self.truth.say(|| "the provider ends everything".to_owned());
+                    self.end_at_provider(true);
+                }
+                1 => {
+                    self.truth.say(|| "the provider forgets its session".to_owned());
+                    self.end_at_provider(false);
+                }
+                _ => {
+                    self.truth.say(|| "the provider revokes access tokens".to_owned());
+                    self.truth.needed.set(self.world.time.now.get());
+                    self.world.provider.revoke_access_tokens();
+                }
+            },
+            83..87 => {
+                let state = if self.traits().storm == 0 { 0 } else { self.dice.below(4) };
+                self.truth.offline.set(state == 1);
+                self.truth.gone.set(state == 2);
+                self.truth.say(|| format!("weather {state}"));
+                if state > 0 {
+                    self.truth.frame_trouble.set(true);
+                }
+            }
+            87..90 => {
+                let seconds = self.dice.pick(&[10, 600, 7_200]);
+                self.truth.say(|| format!("the device sleeps for {seconds} s"));
+                self.world.sleep(Duration::from_secs(seconds));
+                // By the clock on the wall, what was asked for is older now.
+                self.truth.clock_was_set.set(true);
+            }
+            90..92 if self.traits().jumps => {
+                let seconds: i64 = self.dice.pick(&[-86_400, -3_600, -30, 30, 3_600, 86_400]);
+                self.truth.say(|| format!("the clock is set by {seconds} s"));
+                self.world.time.ahead.set(self.world.time.ahead.get() + seconds * 1000);
+                self.truth.clock_was_set.set(true);
+                self.truth.needed.set(self.world.time.now.get());
+            }
+            92..95 if self.traits().journal_fails => {
+                let state = self.dice.below(3);
+                self.truth.say(|| format!("journal {state}"));
+                self.world.journal.hangs.set(state == 1);
+                self.world.journal.blocked.set(state == 2);
+                self.truth.journal_trouble.set(Some(if state == 0 { self.truth.now() } else { u64::MAX }));
+            }
+            95..97 => {
+                if let Some(index) = self.running()
+                    && let Some(page) = &self.slots[index].page
+                {
+                    let renew = page.tab.client.renew();
+                    self.truth.say(|| format!("page {} shall renew", page.id));
+                    self.truth.needed.set(self.world.time.now.get());
+                    self.call(page, "renew", async move {
+                        let _ = renew.await;
+                    });
+                }
+            }
+            _ => self.fetch(),
+        }
+    }
+
+    fn fetch(&self) {
+        if let Some(index) = self.running()
+            && let Some(page) = &self.slots[index].page
+        {
+            let fetch = page.tab.client.fetch(Request::get(&format!("{API}me")));
+            self.call(page, "fetch", async move {
+                let _ = fetch.await;
+            });
+        }
+    }
+
+    fn sign_in(&mut self) {
+        let Some(index) = self.running() else { return };
+        let Some(page) = &self.slots[index].page else { return };
+        let signed_in = matches!(page.tab.client.state(), State::SignedIn(_));
+        if signed_in && !self.dice.percent(10) {
+            return;
+        }
+        self.truth.say(|| format!("page {} shall sign in", page.id));
+        let sign_in = page.tab.client.sign_in(SignIn::default());
+        self.call(page, "sign_in", async move {
+            let _ = sign_in.await;
+        });
+    }
+
+    fn sign_out(&mut self) {
+        let Some(index) = self.running() else { return };
+        let Some(page) = &self.slots[index].page else { return };
+        if !matches!(page.tab.client.state(), State::SignedIn(_)) {
+            return;
+        }
+        let reach = self.dice.pick(&[SignOut::Local, SignOut::Provider]);
+        let id = page.id;
+        self.truth.say(|| format!("page {id} signs out: {reach:?}"));
+        if let Some(page) = self.truth.pages.borrow_mut().get_mut(&id) {
+            page.signed_out = true;
+        }
+        self.truth.out.set(Some(Out { at: self.truth.now(), grants: self.world.provider.grants() }));
+        let work = page.tab.client.sign_out(reach);
+        if matches!(page.tab.client.state(), State::SignedIn(_)) {
+            self.truth.fail(format!("(c) page {id} is signed in after it signed out"));
+        }
+        self.call(page, "sign_out", async move {
+            let _ = work.await;
+        });
+    }
+
+    /// The weather clears up, and everything comes to rest.
+    fn come_to_rest(&mut self) {
+        let truth = self.truth.clone();
+        truth.say(|| "all is calm".to_owned());
+        truth.calm.set(true);
+        truth.offline.set(false);
+        truth.gone.set(false);
+        self.world.frames.latency.set(self.traits().latency.min(50));
+        self.world.journal.hangs.set(false);
+        self.world.journal.blocked.set(false);
+        if truth.journal_trouble.get() == Some(u64::MAX) {
+            truth.journal_trouble.set(Some(truth.now()));
+        }
+        for index in 0..self.slots.len() {
+            if let Some(cached) = self.slots[index].cached.take() {
+                self.bury(cached);
+            }
+            if let Some(page) = &self.slots[index].page
+                && page.tab.process.frozen.get()
+            {
+                self.thaw(page);
+            }
+        }
+        for pause in [3_000, 3_000, 70_000, 3_000] {
+            for slot in &self.slots {
+                if let Some(page) = &slot.page {
+                    self.wake(page, Wake::Visible);
+                }
+            }
+            self.pass(pause);
+            if truth.failed() {
+                return;
+            }
+        }
+        let long = (self.traits().lifetime * 1_200).max(30_000);
+        self.pass(long);
+        if truth.failed() {
+            return;
+        }
+        // (e) Whoever is signed in has a token that is good; all others know that they are not.
+        for index in 0..self.slots.len() {
+            let Some(page) = &self.slots[index].page else { continue };
+            let (id, client) = (page.id, page.tab.client.clone());
+            if let State::SignedIn(session) = client.state()
+                && session.expires.is_some_and(|expires| expires < self.world.time.wall())
+            {
+                truth.fail(format!("(e) at the end page {id} shows a session whose token has ended"));
+            }
+            let answer: Rc<RefCell<Option<Result<Response, Error>>>> = Rc::default();
+            let (sink, fetch) = (answer.clone(), client.fetch(Request::get(&format!("{API}me"))));
+            self.call(page, "last fetch", async move {
+                let outcome = fetch.await;
+                *sink.borrow_mut() = Some(outcome);
+            });
+            for _ in 0..40 {
+                if answer.borrow().is_some() {
+                    break;
+                }
+                self.pass(2_000);
+            }
+            if self.slots[index].page.as_ref().is_none_or(|page| page.id != id) {
+                continue;
+            }
+            let fine = match (&*answer.borrow(), client.state()) {
+                (Some(Ok(response)), State::SignedIn(_)) => response.status == 200,
+                (Some(Err(_)), State::SignedOut | State::Failed(_)) => true,
+                _ => false,
+            };
+            if !fine {
+                truth.fail(format!("(e) at the end page {id} shows {:?} and gets {:?}", client.state(), answer.borrow()));
+            }
+        }
+        self.pass(20_000);
+        let open: Vec<_> = truth.open_calls.borrow().values().copied().collect();
+        if let [first, ..] = open[..] {
+            truth.fail(format!("(e) calls that never end: {first:?} and {} more", open.len() - 1));
+        }
+        // A renewal may be under way at any one moment, but not at all of them.
+        let mut quiet = false;
+        for _ in 0..40 {
+            quiet |= self.world.locks.held() == 0 && self.world.locks.waiting() == 0 && self.world.frames.open.get() == 0;
+            self.pass(if quiet { 0 } else { 700 });
+        }
+        if !quiet {
+            truth.fail("(e) somebody holds the lock all the time".to_owned());
+        }
+    }
+
+    fn run(mut self) -> (Figures, Vec<String>, Vec<String>) {
+        self.open(0, &format!("{ORIGIN}/"));
+        self.settle(u64::MAX);
+        self.sign_in();
+        self.pass(20_000);
+        let began = self.world.time.now.get();
+        for step in 0..self.traits().steps {
+            if self.truth.failed() {
+                break;
+            }
+            self.act();
+            // What comes next may come in between.
+            let turns = self.dice.pick(&[0, 1, 3, 10, u64::MAX, u64::MAX]);
+            self.settle(turns);
+            self.steps += 1;
+            if self.turns > 6_000 || step > 1_000 {
+                break;
+            }
+        }
+        if !self.truth.failed() {
+            self.come_to_rest();
+        }
+        // (b), (e) No more was asked for than time and events account for.
+        let seconds = (self.world.time.now.get() - began) / 1000;
+        let period = (self.traits().lifetime * 65 / 100).max(3);
+        let due = 30 + 8 * self.steps.min(self.traits().steps) + 2 * (self.next_page + 1) * (seconds / period + 10);
+        if self.truth.token_requests.get() > due {
+            self.truth.fail(format!("(b) {} token requests in {seconds} s", self.truth.token_requests.get()));
+        }
+        let figures = Figures { steps: self.steps, turns: self.turns, renewals: self.truth.token_requests.get() };
+        let trace = self.truth.trace.as_ref().map(|trace| trace.take()).unwrap_or_default();
+        let failures = self.truth.failures.take();
+        for slot in &mut self.slots {
+            slot.page.take();
+            slot.cached.take();
+        }
+        self.truth.pages.borrow_mut().clear();
+        self.world.device.load();
+        self.world.network.forget();
+        (figures, failures, trace)
+    }
+}
+
+impl Truth {
+    fn failed(&self) -> bool {
+        !self.failures.borrow().is_empty()
+    }
+
+    fn in_frame(&self, url: &str) -> Vec<FrameEvent> {
+        if !self.calm.get() && (self.offline.get() || self.gone.get()) {
+            self.frame_trouble.set(true);
+            return vec![FrameEvent::Loaded];
+        }
+        let text = match self.traits.frames {
+            FrameKind::CrossSite => {
+                let request = url::Url::parse(url).unwrap();
+                let asked = |name: &str| request.query_pairs().find(|(ours, _)| ours == name).unwrap().1.into_owned();
+                format!("{}?error=login_required&state={}&iss={ISSUER}", asked("redirect_uri"), asked("state"))
+            }
+            _ => self.provider.authorize_silently(url),
+        };
+        self.say(|| format!("       a frame comes back to {}", &text[..text.len().min(60)]));
+        vec![FrameEvent::Message { origin: ORIGIN.to_owned(), from_frame: true, text: Some(text) }]
+    }
+}
+
+/// Runs a seed: the first thing that did not hold, if any.
+fn run(seed: u64) -> Result<Figures, String> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| Simulation::new(seed, false).run()));
+    match outcome {
+        Ok((figures, failures, _)) => failures.into_iter().next().map_or(Ok(figures), Err),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(format!("(g) panic: {}", text.unwrap_or_default()))
+        }
+    }
+}
+
+/// The last steps of a seed that failed.
+fn trace(seed: u64, steps: usize) -> String {
+    match catch_unwind(AssertUnwindSafe(|| Simulation::new(seed, true).run())) {
+        Ok((_, _, trace)) => trace[trace.len().saturating_sub(steps)..].join("\n"),
+        Err(_) => "it panics".to_owned(),
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[cfg(target_family = "wasm")]
+fn setting(_: &str) -> Option<u64> {
+    None
+}
+
+/// Runs seeds, and says which failed and why.
+fn seeds(from: u64, count: u64) -> (Figures, Vec<(u64, String)>) {
+    let (mut all, mut failed) = (Figures::default(), Vec::new());
+    for seed in from..from + count {
+        match run(seed) {
+            Ok(figures) => {
+                all.steps += figures.steps;
+                all.turns += figures.turns;
+                all.renewals += figures.renewals;
+            }
+            Err(why) => failed.push((seed, why)),
+        }
+    }
+    (all, failed)
+}
+
+#[test]
+fn whatever_happens_a_session_is_kept_or_ended_and_nothing_in_between() {
+    let (from, count) = (setting("TOKENKEEP_FROM").unwrap_or(0), setting("TOKENKEEP_SEEDS").unwrap_or(SEEDS));
+    let (figures, failed) = in_parallel(from, count);
+    let first = failed.iter().take(20).map(|(seed, why)| format!("seed {seed}: {why}")).collect::<Vec<_>>().join("\n");
+    let last = failed.first().map(|(seed, _)| trace(*seed, setting("TOKENKEEP_TRACE").unwrap_or(60) as usize)).unwrap_or_default();
+    println!(
+        "simulated: {count} seeds from {from}, {} steps, {} turns, {} token requests, {} failed",
+        figures.steps,
+        figures.turns,
+        figures.renewals,
+        failed.len()
+    );
+    assert!(failed.is_empty(), "{} of {count} seeds failed\n{first}\n\nthe end of seed {:?}:\n{last}", failed.len(), failed.first());
+}
+
+#[cfg(target_family = "wasm")]
+const SEEDS: u64 = 200;
+#[cfg(not(target_family = "wasm"))]
+const SEEDS: u64 = 10_000;
+
+#[cfg(target_family = "wasm")]
+fn in_parallel(from: u64, count: u64) -> (Figures, Vec<(u64, String)>) {
+    seeds(from, count)
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn in_parallel(from: u64, count: u64) -> (Figures, Vec<(u64, String)>) {
+    let workers = std::thread::available_parallelism().map_or(1, |workers| workers.get() as u64);
+    let share = count.div_ceil(workers);
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..workers)
+            .map(|worker| (from + (worker * share).min(count), share.min(count - (worker * share).min(count))))
+            .map(|(from, count)| scope.spawn(move || seeds(from, count)))
+            .collect();
+        parts.into_iter().map(|part| part.join().unwrap()).collect()
+    });
+    let (mut all, mut failed) = (Figures::default(), Vec::new());
+    for (figures, part) in parts {
+        all.steps += figures.steps;
+        all.turns += figures.turns;
+        all.renewals += figures.renewals;
+        failed.extend(part);
+    }
+    (all, failed)
+}
