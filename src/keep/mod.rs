@@ -257,7 +257,8 @@ impl Keep {
             let tokens = tokens?.filter(|_| !is_unwanted()).ok_or(Interrupted::SignInNeeded)?;
             let session = tokens.session.clone();
             // What the provider would not do in a frame before, it may do for who has just signed in.
-            if self.mark().frame_closed.is_some() {
+            let mark = self.mark();
+            if mark.frame_closed.is_some() && mark.silent_state.as_deref() != Some(state.as_str()) {
                 self.note(|mark| mark.frame_closed = None);
             }
             self.install(tokens, None);

@@ -345,14 +345,26 @@ fn a_page_that_loads_for_ever_does_not_stop_the_clock() {
 }
 
 #[test]
-fn what_did_not_work_is_tried_again_after_a_day() {
+fn what_did_not_work_is_tried_again_for_who_has_signed_in() {
     let world = framing();
     let mut tab = signed_in(&world);
     world.frame(|_| vec![FrameEvent::Loaded]);
     run(tab.client.renew()).unwrap_err();
-    world.provider.lifetime(3 * 86_400);
+    assert!(noted(&world, "frame_closed").is_some());
     world.frames_work();
     tab.sign_in().unwrap();
+    assert_eq!(noted(&world, "frame_closed"), None);
+    assert!(matches!(tab.arrive(&format!("{ORIGIN}/")), Ok(Finished::Restored { .. })));
+}
+
+#[test]
+fn what_did_not_work_is_tried_again_after_a_day() {
+    let world = framing();
+    world.provider.lifetime(3 * 86_400);
+    let mut tab = signed_in(&world);
+    world.frame(|_| vec![FrameEvent::Loaded]);
+    run(tab.client.renew()).unwrap_err();
+    world.frames_work();
     let closed = noted(&world, "frame_closed").unwrap();
     for (after, frames) in [(FRAME_CLOSED_FOR - Duration::from_secs(10), 1), (FRAME_CLOSED_FOR + Duration::from_secs(1), 2)] {
         world.later(Duration::from_millis(closed + after.as_millis() as u64 - world.time.now.get()));
