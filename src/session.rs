@@ -446,7 +446,7 @@ mod tests {
     use crate::protocol::UnixTime;
 
     fn at(seconds: u64) -> Moment {
-        Moment { wall: UnixTime::from_secs(1_000_000 + seconds), steady: Duration::from_secs(seconds) }
+        Moment { wall: UnixTime::from_secs(1_000_000) + Duration::from_secs(seconds), steady: Duration::from_secs(seconds) }
     }
 
     fn secs(seconds: u64) -> Duration {

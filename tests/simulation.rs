@@ -986,7 +986,7 @@ impl Simulation {
         if let Some(index) = self.running()
             && let Some(page) = &self.slots[index].page
         {
-            let fetch = page.tab.client.fetch(Request::get(&format!("{API}me")));
+            let fetch = page.tab.client.fetch(Request::get(format!("{API}me")));
             self.call(page, "fetch", async move {
                 let _ = fetch.await;
             });
@@ -1078,7 +1078,7 @@ impl Simulation {
                 truth.fail(format!("(e) at the end page {id} shows a session whose token has ended"));
             }
             let answer: Rc<RefCell<Option<Result<Response, Error>>>> = Rc::default();
-            let (sink, fetch) = (answer.clone(), client.fetch(Request::get(&format!("{API}me"))));
+            let (sink, fetch) = (answer.clone(), client.fetch(Request::get(format!("{API}me"))));
             self.call(page, "last fetch", async move {
                 let outcome = fetch.await;
                 *sink.borrow_mut() = Some(outcome);

@@ -153,9 +153,9 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
             return outcome;
         }
         let devices: Vec<Rc<Device>> = DEVICES.with_borrow(|devices| devices.iter().filter_map(Weak::upgrade).collect());
-        let went_on = devices.iter().fold(false, |went_on, device| device.turn() || went_on);
+        let went_on = devices.iter().filter(|device| device.turn()).count() > 0;
         if !went_on && !woken.0.load(Ordering::Relaxed) {
-            let passed = devices.iter().fold(false, |passed, device| device.time.pass_to_next_timer() || passed);
+            let passed = devices.iter().filter(|device| device.time.pass_to_next_timer()).count() > 0;
             assert!(passed, "the future never ends: nothing is left that could wake it");
         }
     }

@@ -460,13 +460,16 @@ pub struct Network {
     time: Rc<Time>,
     /// Whom somebody tried to reach.
     pub reached: RefCell<Vec<String>>,
-    weather: RefCell<Option<Box<dyn FnMut(&Sent) -> Weather>>>,
+    weather: RefCell<Option<Forecast>>,
     watch: RefCell<Option<Watch>>,
     apart: RefCell<Option<(Weak<Device>, Rc<Process>)>>,
 }
 
 /// Who sees every request of a tab when it is sent, and again with what comes of it.
 pub type Watch = Rc<dyn Fn(&Rc<Process>, u64, &Sent, Option<&Result<Response, HttpFailure>>)>;
+
+/// What the network does to each request.
+type Forecast = Box<dyn FnMut(&Sent) -> Weather>;
 
 /// What the network does to a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -708,6 +711,10 @@ impl Store for Disk {
     }
 }
 
+/// Names and values of a form.
+type Fields = Vec<(String, String)>;
+type OnWake = Rc<dyn Fn(Wake)>;
+
 /// An address bar.
 #[derive(Default)]
 pub struct Bar {
@@ -720,8 +727,8 @@ pub struct Bar {
     /// What the page told the page around it.
     pub told: RefCell<Vec<String>>,
     /// Forms that were sent: where to, and with what.
-    pub submitted: RefCell<Vec<(String, Vec<(String, String)>)>>,
-    woken: RefCell<Option<Rc<dyn Fn(Wake)>>>,
+    pub submitted: RefCell<Vec<(String, Fields)>>,
+    woken: RefCell<Option<OnWake>>,
 }
 
 impl Bar {

@@ -99,11 +99,14 @@ impl Drop for TabLine {
     }
 }
 
+/// Who waits for a lock, and how to wake them.
+type Queue = VecDeque<(u64, Option<Waker>)>;
+
 /// All locks of a browser.
 #[derive(Default)]
 pub struct BrowserLocks {
     held: RefCell<BTreeMap<String, u64>>,
-    queues: RefCell<BTreeMap<String, VecDeque<(u64, Option<Waker>)>>>,
+    queues: RefCell<BTreeMap<String, Queue>>,
     owners: RefCell<BTreeMap<u64, Rc<Process>>>,
     next: Cell<u64>,
     pub absent: Cell<bool>,
@@ -243,7 +246,8 @@ pub struct Database {
 impl Database {
     async fn take_time(&self) {
         yield_once().await;
-        if let Some(time) = self.time.borrow().clone().filter(|_| self.latency.get() > 0) {
+        let time = self.time.borrow().clone().filter(|_| self.latency.get() > 0);
+        if let Some(time) = time {
             let millis = (self.updates.get().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % self.latency.get();
             Sleep::new(time, std::time::Duration::from_millis(millis)).await;
         }
