@@ -138,8 +138,11 @@ impl Browser {
         let mut addresses = vec![self.address().await];
         for _ in 1..length.as_u64().expect("a length") {
             // The driver leaves out what was added without a click. Two places may have one address, and one document two places.
-            let step = "window.isHere = true; addEventListener('popstate', () => window.isHere = false); setTimeout(() => history.back())";
-            self.script(step).await;
+            let step = "window.isHere = true;
+                addEventListener('popstate', () => window.isHere = false);
+                setTimeout(() => history.back());
+                return true";
+            self.until("a page to go back from", async || (self.script(step).await == true).then_some(())).await;
             self.until("the place before", async || (self.script("return !window.isHere").await == true).then_some(())).await;
             addresses.push(self.address().await);
         }

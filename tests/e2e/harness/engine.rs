@@ -108,7 +108,11 @@ impl Engine {
                 },
             }),
             // Needs a display, such as Xvfb. Its driver knows where the browser is.
-            Self::WebKit => json!({"webkitgtk:browserOptions": {"args": ["--automation"]}}),
+            Self::WebKit => json!({
+                "webkitgtk:browserOptions": {"args": ["--automation"]},
+                // It never answers a script whose page was left meanwhile. By default one would wait for 30 seconds.
+                "timeouts": {"script": 5_000},
+            }),
         };
         let blocked = match cookies {
             Cookies::AsUsual => return capabilities,
