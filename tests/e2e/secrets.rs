@@ -8,7 +8,7 @@ use crate::harness::{
     World,
     http::Exchange,
     play,
-    provider::{ALICE, AUTHORIZE, TOKEN},
+    provider::{ALICE, AUTHORIZE, REVOCATION, TOKEN},
 };
 
 #[tokio::test]
@@ -76,6 +76,20 @@ async fn no_secret_is_where_it_must_not_be() {
 #[derive(Default)]
 struct Traces(Vec<(String, String)>);
 
+/// The names of all databases, what is in ours, and the names of all caches.
+const DATABASES: &str = "(async () => {
+    const names = (await indexedDB.databases()).map(database => database.name);
+    const rows = !names.includes('tokenkeep') ? [] : await new Promise((resolve, reject) => {
+        const opening = indexedDB.open('tokenkeep');
+        opening.onerror = reject;
+        opening.onsuccess = () => {
+            const reading = opening.result.transaction('journal').objectStore('journal').getAll();
+            reading.onsuccess = () => { opening.result.close(); resolve(reading.result) };
+        };
+    });
+    return [names, rows, await caches.keys()];
+})()";
+
 impl Traces {
     fn add(&mut self, place: impl Into<String>, text: impl Into<String>) {
         self.0.push((place.into(), text.into()));
@@ -104,8 +118,15 @@ impl Traces {
         for (place, text) in kept {
             self.add(format!("{place} of {page}"), text.as_str().unwrap_or_default());
         }
-        let databases = world.browser.script_async("Promise.all([indexedDB.databases(), caches.keys()]).then(JSON.stringify)").await;
-        assert_eq!(databases, "[[],[]]", "the app has databases or caches");
+        let databases = world.browser.script_async(DATABASES).await;
+        let databases: (Vec<String>, Vec<String>, Vec<String>) =
+            serde_json::from_value(databases.clone()).unwrap_or_else(|_| panic!("databases that cannot be read: {databases}"));
+        let (names, rows, caches) = databases;
+        assert!(
+            names.iter().all(|name| name == "tokenkeep") && caches.is_empty(),
+            "the app has other databases, or caches: {names:?}, {caches:?}"
+        );
+        self.add(format!("the database of {page}"), rows.join("\n"));
         for address in world.browser.history().await.into_iter().flatten() {
             self.add("the history", address);
         }
@@ -133,7 +154,7 @@ impl Traces {
             if request.path() != AUTHORIZE {
                 self.add(format!("a request for {} of the provider", request.path()), &request.target);
             }
-            if request.path() != TOKEN {
+            if ![TOKEN, REVOCATION].contains(&request.path()) {
                 self.add(format!("a body for {} of the provider", request.path()), String::from_utf8_lossy(&request.body));
             }
             self.add("the headers of a request to the provider", format!("{:?}", request.headers));
