@@ -25,5 +25,6 @@ mod world;
 use std::prelude::v1::test;
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+// In a worker: half a minute of tests on a page's own thread is a page that hangs, to a driver that asks it how far it is.
 #[cfg(target_family = "wasm")]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
