@@ -39,7 +39,7 @@ use tokenkeep::{
 
 use crate::{
     test,
-    world::{API, Endpoint, ISSUER, ORIGIN, Process, Provider, Sent, Tab, Time, Weather, World},
+    world::{API, Disk, Endpoint, ISSUER, ORIGIN, Process, Provider, Sent, Tab, Time, Weather, World},
 };
 
 /// How long it may take until all tabs that run know that the user signed out, in milliseconds.
@@ -149,6 +149,7 @@ struct Page {
     woken: Option<u64>,
     /// Whose grant it shows, and who that is.
     shows: Option<(u64, String)>,
+    shows_since: u64,
     /// The user signed out here.
     signed_out: bool,
 }
@@ -166,6 +167,7 @@ struct Truth {
     traits: Traits,
     time: Rc<Time>,
     provider: Provider,
+    disk: Rc<Disk>,
     pages: RefCell<BTreeMap<u64, Page>>,
     failures: RefCell<Vec<String>>,
     trace: Option<RefCell<Vec<String>>>,
@@ -320,8 +322,9 @@ impl Truth {
         let now = self.time.now.get();
         if let Some((last, _)) = self.renewals.borrow().get(&grant).copied() {
             let due = (self.traits.lifetime * 650).max(2_900);
-            // Who was not told cannot know, if the provider's tokens do not say so either.
-            let untold = !self.traits.rotates && (!self.traits.channels || self.stood_still.get());
+            // Who was not told cannot know, if the provider's tokens do not say so either; nor who was told of a token that had ended
+            // before it came.
+            let untold = !self.traits.rotates && (!self.traits.channels || self.stood_still.get() || self.clock_was_set.get());
             if now - last < due && self.needed.get() < last && !untold {
                 self.fail(format!("(b) grant {grant} is renewed again after {} ms of {} s", now - last, self.traits.lifetime));
             }
@@ -390,7 +393,12 @@ impl Truth {
     fn knows(&self, page: &Page, out: Out) -> bool {
         let since = page.woken.filter(|woken| *woken > out.at).unwrap_or(out.at).max(page.running_since).max(out.at);
         let told = page.woken.is_some_and(|woken| woken > out.at) || page.running_since <= out.at;
-        self.tabs_agree() && told && self.now() > since + SETTLING
+        // Where somebody has signed in since, only they can say so.
+        let someone = self.pages.borrow().values().filter(|page| !page.process.frozen.get()).any(|page| {
+            page.shows.as_ref().is_some_and(|(grant, _)| *grant > out.grants)
+                && self.now() > page.shows_since.max(page.running_since) + SETTLING
+        });
+        self.tabs_agree() && told && self.now() > since + SETTLING && (self.is_out().is_some() || someone)
     }
 
     /// What a page shows now.
@@ -405,7 +413,12 @@ impl Truth {
         };
         self.say(|| format!("       page {id} shows {}", shows.as_ref().map_or(format!("{state:?}"), |shows| format!("{shows:?}"))));
         let before = match self.pages.borrow_mut().get_mut(&id) {
-            Some(page) => std::mem::replace(&mut page.shows, shows.clone()),
+            Some(page) => {
+                if page.shows.is_some() != shows.is_some() {
+                    page.shows_since = self.now();
+                }
+                std::mem::replace(&mut page.shows, shows.clone())
+            }
             None => return,
         };
         let Some((grant, subject)) = shows else { return };
@@ -472,7 +485,9 @@ impl Truth {
     }
 
     fn redirect_closed(&self) -> bool {
-        !self.traits.by_redirect || self.redirected.get()
+        // A page notes it before it leaves.
+        let noted = || self.disk.records.borrow().values().any(|record| record.contains("redirected"));
+        !self.traits.by_redirect || self.redirected.get() || noted()
     }
 }
 
@@ -521,6 +536,7 @@ impl Simulation {
             traits: traits.clone(),
             time: world.time.clone(),
             provider: world.provider.clone(),
+            disk: world.disk.clone(),
             pages: RefCell::default(),
             failures: RefCell::default(),
             trace: traced.then(RefCell::default),
@@ -598,6 +614,7 @@ impl Simulation {
                 running_since: self.truth.now(),
                 woken: None,
                 shows: None,
+                shows_since: 0,
                 signed_out: false,
             },
         );
@@ -951,6 +968,7 @@ impl Simulation {
                 self.world.sleep(Duration::from_secs(seconds));
                 // By the clock on the wall, what was asked for is older now.
                 self.truth.clock_was_set.set(true);
+                self.truth.needed.set(self.world.time.now.get());
             }
             90..92 if self.traits().jumps => {
                 let seconds: i64 = self.dice.pick(&[-86_400, -3_600, -30, 30, 3_600, 86_400]);
@@ -1077,11 +1095,11 @@ impl Simulation {
             {
                 truth.fail(format!("(e) at the end page {id} shows a session whose token has ended"));
             }
-            let answer: Rc<RefCell<Option<Result<Response, Error>>>> = Rc::default();
+            let answer: Rc<RefCell<Option<(Result<Response, Error>, State)>>> = Rc::default();
             let (sink, fetch) = (answer.clone(), client.fetch(Request::get(format!("{API}me"))));
             self.call(page, "last fetch", async move {
                 let outcome = fetch.await;
-                *sink.borrow_mut() = Some(outcome);
+                *sink.borrow_mut() = Some((outcome, client.state()));
             });
             for _ in 0..40 {
                 if answer.borrow().is_some() {
@@ -1092,13 +1110,13 @@ impl Simulation {
             if self.slots[index].page.as_ref().is_none_or(|page| page.id != id) {
                 continue;
             }
-            let fine = match (&*answer.borrow(), client.state()) {
-                (Some(Ok(response)), State::SignedIn(_)) => response.status == 200,
-                (Some(Err(_)), State::SignedOut | State::Failed(_)) => true,
+            let fine = match &*answer.borrow() {
+                Some((Ok(response), State::SignedIn(_))) => response.status == 200,
+                Some((Err(_), State::SignedOut | State::Failed(_))) => true,
                 _ => false,
             };
             if !fine {
-                truth.fail(format!("(e) at the end page {id} shows {:?} and gets {:?}", client.state(), answer.borrow()));
+                truth.fail(format!("(e) at the end page {id} gets {:?}", answer.borrow()));
             }
         }
         self.pass(20_000);

@@ -21,8 +21,8 @@ pub const LEASE: Duration = Duration::from_secs(20);
 /// What the journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Row {
-    /// A line of refresh tokens, how many of them were presented, and when the last one was.
-    Line { name: String, presented: u64, at: UnixTime },
+    /// A line of refresh tokens, how many of them were presented, when the last one was, and by whom.
+    Line { name: String, presented: u64, at: UnixTime, by: String },
     /// The provider refused the refresh token.
     Rejected,
     /// The user signed out.
@@ -38,12 +38,13 @@ impl Row {
         }
         let mut words = text.split(' ');
         let (name, presented, at) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        words.next().is_none().then(|| Row::Line { name: name.to_owned(), presented, at: UnixTime::from_millis(at) })
+        let by = words.next()?.to_owned();
+        words.next().is_none().then(|| Row::Line { name: name.to_owned(), presented, at: UnixTime::from_millis(at), by })
     }
 
     fn write(&self) -> String {
         match self {
-            Row::Line { name, presented, at } => format!("{name} {presented} {}", at.as_millis()),
+            Row::Line { name, presented, at, by } => format!("{name} {presented} {} {by}", at.as_millis()),
             Row::Rejected => "rejected".to_owned(),
             Row::SignedOut => "signed out".to_owned(),
         }
@@ -100,7 +101,7 @@ pub(crate) async fn read(ports: &Ports, key: &str) -> Result<Option<Row>, StoreF
 /// Begins a line: unconditionally after a sign-in, and in place of the line before when a session was only renewed. False when that
 /// one is not in use any more.
 pub(crate) async fn begin(ports: &Ports, key: &str, name: &str, before: Option<String>) -> Result<bool, StoreFailure> {
-    let (name, at) = (name.to_owned(), ports.clock.now());
+    let (name, at, by) = (name.to_owned(), ports.clock.now(), String::new());
     update(ports, key, move |row| {
         let begins = match (&before, row) {
             (None, _) => true,
@@ -108,19 +109,20 @@ pub(crate) async fn begin(ports: &Ports, key: &str, name: &str, before: Option<S
             (Some(_), Some(Row::Rejected | Row::SignedOut)) => false,
             (Some(_), None) => true,
         };
-        (begins, begins.then(|| Row::Line { name: name.clone(), presented: 0, at }))
+        (begins, begins.then(|| Row::Line { name: name.clone(), presented: 0, at, by: by.clone() }))
     })
     .await
 }
 
-/// Writes down that the refresh token with this number is about to be presented.
-pub(crate) async fn claim(ports: &Ports, key: &str, name: &str, number: u64) -> Result<Claim, StoreFailure> {
+/// Writes down that the refresh token with this number is about to be presented by this tab, which has not done so since it is called so.
+pub(crate) async fn claim(ports: &Ports, key: &str, name: &str, number: u64, us: String) -> Result<Claim, StoreFailure> {
     let (ours, now) = (name.to_owned(), ports.clock.now());
     update(ports, key, move |row| match row {
         Some(Row::Rejected) => (Claim::Rejected, None),
         Some(Row::SignedOut) => (Claim::SignedOut, None),
-        Some(Row::Line { name, presented, .. }) if name == ours && presented < number => {
-            (Claim::Ours, Some(Row::Line { name, presented: number, at: now }))
+        // A tab may have stood still before it saw that its claim was written.
+        Some(Row::Line { name, presented, by, .. }) if name == ours && (presented < number || (presented == number && by == us)) => {
+            (Claim::Ours, Some(Row::Line { name, presented: number, at: now, by: us.clone() }))
         }
         Some(Row::Line { name, at, .. }) if name == ours => (Claim::Taken(now.distance(at)), None),
         // Without a row nobody can tell what was presented.
@@ -133,8 +135,8 @@ pub(crate) async fn claim(ports: &Ports, key: &str, name: &str, number: u64) -> 
 pub(crate) async fn unclaim(ports: &Ports, key: &str, name: &str, number: u64) -> Result<(), StoreFailure> {
     let ours = name.to_owned();
     update(ports, key, move |row| match row {
-        Some(Row::Line { name, presented, at }) if name == ours && presented == number => {
-            ((), Some(Row::Line { name, presented: number.saturating_sub(1), at }))
+        Some(Row::Line { name, presented, at, by }) if name == ours && presented == number => {
+            ((), Some(Row::Line { name, presented: number.saturating_sub(1), at, by }))
         }
         _ => ((), None),
     })
@@ -175,10 +177,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_and_nothing_else_is() {
-        for row in [Row::Rejected, Row::SignedOut, Row::Line { name: "abc".into(), presented: 7, at: UnixTime::from_millis(12) }] {
+        for row in
+            [Row::Rejected, Row::SignedOut, Row::Line { name: "abc".into(), presented: 7, at: UnixTime::from_millis(12), by: "x".into() }]
+        {
             assert_eq!(Row::read(&row.write()), Some(row));
         }
-        for text in ["", " ", "abc", "abc 1", "abc x 1", "abc 1 1 1", "abc -1 1", "signed  out", "abc 99999999999999999999 1"] {
+        for text in
+            ["", " ", "abc", "abc 1", "abc 1 1", "abc x 1 t", "abc 1 1 t 1", "abc -1 1 t", "signed  out", "abc 99999999999999999999 1 t"]
+        {
             assert_eq!(Row::read(text), None, "{text}");
         }
     }

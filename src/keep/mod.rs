@@ -106,6 +106,8 @@ pub struct Keep {
     obtaining: RefCell<Vec<Obtaining>>,
     trouble: RefCell<Option<Error>>,
     redirecting: Cell<bool>,
+    /// How many refresh tokens this tab presented, or may have.
+    presentations: Cell<u64>,
     // The other tabs.
     tabs: tabs::Tabs,
     // Another user signed in elsewhere: this page is not theirs.
@@ -171,6 +173,7 @@ impl Keep {
             obtaining: RefCell::default(),
             trouble: RefCell::default(),
             redirecting: Cell::default(),
+            presentations: Cell::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
         });

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        Access, Claims, Discovery, Error, Granted, HttpUrl, Interrupted, Kind, Misbehaved, Moment, Presented, Prompt, Refresh, Scope,
-        Secret, SignIn, Source, Unverified, authorize::authorize, id_token::Renewed,
+        Access, Claims, Discovery, Error, Granted, HttpUrl, Interrupted, Kind, Metadata, Misbehaved, Moment, Presented, Prompt, Refresh,
+        Scope, Secret, SignIn, Source, Unverified, authorize::authorize, id_token::Renewed,
     },
     session::{BREATH, Chance, Effect, Ended, Fall, Input, Life, Rung, Rungs},
 };
@@ -261,9 +261,10 @@ impl Keep {
         // Not where the tokens are: they may be dropped meanwhile.
         let request = {
             let mut tokens = self.tokens.borrow_mut();
-            let line = tokens.as_mut().filter(|tokens| tokens.line.name == name && tokens.line.number == number);
-            let Some(tokens) = line else { return Err(Fallen::Closed(None)) };
+            let unspent = |line: &Line| line.name == name && line.number == number && !line.spent;
+            let Some(tokens) = tokens.as_mut().filter(|tokens| unspent(&tokens.line)) else { return Err(Fallen::Closed(None)) };
             tokens.line.spent = true;
+            self.presentations.set(self.presentations.get().wrapping_add(1));
             let before = tokens.find(access).map(|token| token.scope.clone()).unwrap_or(tokens.session.scope.clone());
             let refresh_token = tokens.line.refresh_token.as_ref().ok_or(Fallen::Closed(None))?;
             let copy = Secret::copied(refresh_token.expose());
@@ -319,18 +320,22 @@ impl Keep {
         if !shared {
             return Ok(());
         }
-        match journal::claim(&self.ports, &self.name, name, number).await {
+        // What this tab wrote before it presented something is not what it writes now, even if that token comes back to it.
+        let by = [&self.tabs.name(), ".", &self.presentations.get().to_string()].concat();
+        match journal::claim(&self.ports, &self.name, name, number, by).await {
             Ok(Claim::Ours) => Ok(()),
             Ok(Claim::Rejected) => Err(Fallen::Over(Ended::Rejected)),
             Ok(Claim::SignedOut) => Err(Fallen::Over(Ended::SignedOutElsewhere)),
             // Whoever presented it has what came for it, or may still get it.
-            Ok(Claim::Taken(ago)) if ago < journal::LEASE => match self.ask_tabs().await {
-                true => Err(Fallen::Closed(None)),
-                false => Err(Fallen::Interrupted(Interrupted::Busy.into(), None)),
-            },
+            Ok(Claim::Taken(ago)) if ago < journal::LEASE => Err(self.let_them_first().await),
             Ok(Claim::Taken(_) | Claim::Replaced) => Err(Fallen::Closed(None)),
             Err(failure) => Err(Fallen::Skipped(failure.into())),
         }
+    }
+
+    /// Another tab was faster: what it has is taken over, or waited for.
+    async fn let_them_first(self: &Rc<Self>) -> Fallen {
+        if self.ask_tabs().await { Fallen::Closed(None) } else { Fallen::Interrupted(Interrupted::Busy.into(), None) }
     }
 
     /// Keeps what was granted for a refresh token: the next one first.
@@ -339,7 +344,7 @@ impl Keep {
         mut granted: Granted,
         access: &Access,
         since: Moment,
-        metadata: &crate::protocol::Metadata,
+        metadata: &Metadata,
         name: &str,
         number: u64,
     ) -> Result<(AccessToken, Option<Claims>), Fallen> {
@@ -387,7 +392,7 @@ impl Keep {
         Ok((AccessToken::new(access.clone(), granted, since), claims))
     }
 
-    async fn verify_renewed(self: &Rc<Self>, id_token: &Secret<String>, metadata: &crate::protocol::Metadata) -> Result<Claims, Error> {
+    async fn verify_renewed(self: &Rc<Self>, id_token: &Secret<String>, metadata: &Metadata) -> Result<Claims, Error> {
         let signed = self.signature_of(Unverified::read(id_token.expose(), &metadata.id_token_algorithms)?, metadata).await?;
         let tokens = self.tokens.borrow();
         let expected = Renewed {
@@ -569,6 +574,7 @@ impl Keep {
         self.unless_signed_out_elsewhere()?;
         let tokens = match self.begin_line(redeemed, before, Some(Rung::Frame)).await {
             Some(tokens) if self.generation.get() == generation => tokens,
+            None if self.generation.get() == generation => return Err(self.let_them_first().await),
             _ => return Err(Fallen::Closed(None)),
         };
         self.unless_signed_out_elsewhere()?;

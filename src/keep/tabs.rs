@@ -169,7 +169,7 @@ impl Tabs {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.name.borrow().clone()
     }
 
@@ -380,8 +380,16 @@ impl Keep {
         let Ok(text) = strongbox.open(&sealed).await else { return false };
         let session = |token: &super::tokens::AccessToken| self.session(None, token, Some(Rung::Tab));
         let Some(mut tokens) = Tokens::from_text(text.expose(), self.ports.clock.moment(), session) else { return false };
+        let claims = match self.settings.discovery {
+            Discovery::OpenId => match self.claims_of_gift(&tokens).await {
+                None => return false,
+                claims => claims,
+            },
+            Discovery::OAuth => None,
+        };
+        // Last, because whatever takes time may be too long.
         match journal::read(&self.ports, &self.name).await {
-            Ok(Some(Row::Line { name, presented, at })) if name == tokens.line.name => {
+            Ok(Some(Row::Line { name, presented, at, .. })) if name == tokens.line.name => {
                 // Nobody is signed in with what is good for nothing, neither now nor for another token.
                 let now = self.ports.clock.moment();
                 let is_good = tokens.main().is_some_and(|token| token.is_good(now));
@@ -393,8 +401,7 @@ impl Keep {
             }
             _ => return false,
         }
-        if self.settings.discovery == Discovery::OpenId {
-            let Some(claims) = self.claims_of_gift(&tokens).await else { return false };
+        if let Some(claims) = claims {
             let another = self.tokens.borrow().as_ref().and_then(|ours| ours.session.subject().map(|ours| ours != claims.subject()));
             if another == Some(true) {
                 // Whoever has our line is who is signed in here, and nobody else.

@@ -639,6 +639,32 @@ fn two_tabs_at_once_share_a_frame() {
     nothing_is_held(&world);
 }
 
+// if-two
+// A tab whose frame came too late was the only one to be signed out when the user signed in anew.
+#[test]
+fn a_frame_that_is_overtaken_by_the_users_own_sign_in_ends_nothing() {
+    for moment in (0..1_200).step_by(50) {
+        let world = framing();
+        let tab = signed_in(&world);
+        let mut other = world.tab();
+        other.arrive(&format!("{ORIGIN}/")).unwrap();
+        world.later(BREATH);
+        world.frames.latency.set(500);
+        world.network.weather(|_| Weather { delay: 50, ..Weather::default() });
+        world.journal.latency.set(50);
+        tab.news();
+        let renewing = tab.client.renew();
+        world.device.spawn(&tab.process, Box::pin(async move { drop(renewing.await) }));
+        world.later(Duration::from_millis(moment));
+        other.sign_in().unwrap();
+        world.later(Duration::from_secs(5));
+        let news = tab.news();
+        assert!(!news.iter().any(|event| matches!(event, Event::Ended(_) | Event::SignInNeeded)), "after {moment} ms: {news:?}");
+        assert!(works(&tab) && works(&other), "after {moment} ms");
+        nothing_is_held(&world);
+    }
+}
+
 // if-user
 #[test]
 fn an_answer_about_another_user_ends_the_session_and_is_not_used() {

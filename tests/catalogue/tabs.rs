@@ -53,6 +53,12 @@ pub fn used(world: &World) -> Vec<String> {
     calls.map(|sent| sent.header("authorization").unwrap().strip_prefix("Bearer ").unwrap().to_owned()).collect()
 }
 
+/// The access token that a tab uses.
+fn used_by(world: &World, tab: &Tab) -> String {
+    tab.fetch(ME).unwrap();
+    used(world).pop().unwrap()
+}
+
 /// Why the session of a tab ended, as often as it was told.
 pub fn ends(tab: &Tab) -> Vec<Ended> {
     tab.events.borrow().iter().filter_map(|event| if let Event::Ended(why) = event { Some(*why) } else { None }).collect()
@@ -296,6 +302,30 @@ fn what_a_tab_notes_when_it_thaws_stands_in_nobodys_way() {
         assert!(matches!(finished, Ok(Finished::Restored { .. })), "{at}: {finished:?}");
         all_are_well(world, &tabs, at);
     });
+}
+
+// tab-frozen
+// A tab that stood still between a claim and the word that it was written took its own claim for another tab's.
+#[test]
+fn a_lone_tab_that_stands_still_at_any_moment_goes_on() {
+    for (steps, lifetime) in (0..60).flat_map(|steps| [(steps, 60), (steps, 300)]) {
+        let at = format!("after {steps} steps of a renewal of {lifetime} s");
+        let world = World::new();
+        world.provider.lifetime(lifetime);
+        world.journal.latency.set(100);
+        let tabs = open(&world, 1);
+        slowly(&world, 100);
+        world.later(secs(20));
+        let renewing = tabs[0].client.renew();
+        world.device.spawn(&tabs[0].process, Box::pin(async move { drop(renewing.await) }));
+        (0..steps).for_each(|_| assert!(step(&world), "{at}"));
+        tabs[0].process.frozen.set(true);
+        world.later(secs(100));
+        tabs[0].process.frozen.set(false);
+        tabs[0].bar.wake(Wake::Visible);
+        world.later(secs(30));
+        all_are_well(&world, &tabs, &at);
+    }
 }
 
 // tab-nolocks
@@ -600,6 +630,38 @@ fn whoever_signs_out_in_one_tab_is_out_in_all() {
         tabs[2].sign_in().unwrap();
         world.later(secs(5));
         assert!(tabs.iter().all(|tab| tab.session().is_some()), "{at}");
+    }
+}
+
+// tab-logout
+// What a tab was given before the user signed out was taken over after they had signed in again: it takes time to find out who it is.
+#[test]
+fn what_was_handed_over_before_a_sign_out_is_not_used_after_the_next_sign_in() {
+    for moment in (0..12_000).step_by(250) {
+        let at = format!("signed out {moment} ms after the other tab was opened");
+        let world = World::new();
+        let mut tabs = open(&world, 1);
+        let old = used_by(&world, &tabs[0]);
+        slowly(&world, 1_000);
+        let other = world.tab_at(&World::config(), &format!("{ORIGIN}/")).unwrap();
+        let finishing = other.client.finish_sign_in();
+        world.device.spawn(&other.process, Box::pin(async move { drop(finishing.await) }));
+        world.later(Duration::from_millis(moment));
+        let leaving = tabs[0].client.sign_out(SignOut::Local);
+        world.device.spawn(&tabs[0].process, Box::pin(async move { drop(leaving.await) }));
+        world.later(Duration::from_millis(100));
+        // Faster than the other tab.
+        world.network.calm();
+        tabs[0].sign_in().unwrap();
+        world.later(secs(60));
+        tabs.push(other);
+        let calls = used(&world).len();
+        for tab in &tabs {
+            tab.fetch(ME).unwrap();
+        }
+        let used = used(&world).split_off(calls);
+        assert!(used.len() == 2 && used[0] == used[1] && used[0] != old, "{at}: {used:?}, which was {old}");
+        holds(&world, &at);
     }
 }
 
