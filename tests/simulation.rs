@@ -187,7 +187,7 @@ struct Truth {
     // What happened to sessions.
     out: Cell<Option<Out>>,
     signed_in: Cell<u64>,
-    asked_codes: RefCell<HashSet<String>>,
+    asked_codes: RefCell<HashMap<String, u64>>,
     users: RefCell<HashSet<String>>,
     ended: RefCell<HashSet<u64>>,
     provider_session_ended: Cell<bool>,
@@ -289,8 +289,11 @@ impl Truth {
                 (Some(token), _) => self.presented(&token, answer),
                 (_, Some(code)) => {
                     self.say(|| format!("       {:?} came for {code}", answer.as_ref().map(|answer| answer.status)));
-                    if self.asked_codes.borrow().contains(&code) && answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+                    let asked = self.asked_codes.borrow().get(&code).copied();
+                    if let Some(asked) = asked.filter(|_| answer.as_ref().is_ok_and(|answer| answer.status == 200)) {
                         self.signed_in.set(self.now());
+                        // Begun before the sign-out and finished after it, by who wanted both.
+                        self.out.set(self.out.get().filter(|out| out.at <= asked));
                     }
                 }
                 _ => {}
@@ -473,6 +476,8 @@ impl Truth {
             || self.clock_was_set.get()
             || self.ended.borrow().contains(&grant)
             || elsewhere
+            // Perhaps with a claim of the page that left.
+            || (self.stood_still.get() && self.traits.by_redirect && self.redirect_closed())
     }
 
     fn frame_closed(&self, grant: u64) -> bool {
@@ -765,7 +770,7 @@ impl Simulation {
                 self.truth.signed_in.set(self.truth.now());
                 let back = self.world.provider.authorize(url);
                 let code = url::Url::parse(&back).unwrap().query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-                self.truth.asked_codes.borrow_mut().insert(code);
+                self.truth.asked_codes.borrow_mut().insert(code, self.truth.now());
                 back
             };
             let there = self.truth.now() + self.dice.pick(&[0, 30, 500, 10_000]);

@@ -251,8 +251,13 @@ impl Keep {
             let outcome = self.redeemed(code, generation).await;
             let tokens = match outcome {
                 Ok(_) if is_unwanted() => Ok(None),
-                // Whoever signs in is who counts, whatever was before.
-                Ok(redeemed) => Ok(self.begin_line(redeemed, None, None).await),
+                // Whoever signs in is who counts, whatever was before: a sign-out that is still under way is not of this session.
+                Ok(redeemed) => {
+                    if self.mark().signed_out.is_some() {
+                        self.note(|mark| mark.signed_out = None);
+                    }
+                    Ok(self.begin_line(redeemed, None, None).await)
+                }
                 Err(error) => Err(error),
             };
             self.signing_in.set(false);

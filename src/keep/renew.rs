@@ -76,9 +76,9 @@ impl Keep {
         match effect {
             Effect::Climb(Rung::Redirect) => self.redirect(),
             Effect::Climb(rung) => {
-                // As of now: it may end before it begins.
-                let generation = self.generation.get();
-                self.spawn(async move { keep.climb(rung, generation).await });
+                // As of now: it may be over before it begins.
+                let (generation, before) = (self.generation.get(), self.token_age(&self.settings.access));
+                self.spawn(async move { keep.climb(rung, generation, before).await });
             }
             Effect::End(reason) => self.drop_tokens(reason),
             Effect::Lock => self.spawn(async move {
@@ -162,11 +162,10 @@ impl Keep {
         }
     }
 
-    async fn climb(self: Rc<Self>, rung: Rung, generation: u64) {
-        if self.generation.get() != generation {
+    async fn climb(self: Rc<Self>, rung: Rung, generation: u64, before: Option<Moment>) {
+        if self.generation.get() != generation || self.token_age(&self.settings.access) != before {
             return;
         }
-        let before = self.token_age(&self.settings.access);
         let outcome = match (self.unless_signed_out_elsewhere(), rung) {
             (Err(fallen), _) => Err(fallen),
             (_, Rung::RefreshToken) => self.by_refresh_token().await,
@@ -248,6 +247,7 @@ impl Keep {
         if overtaken() {
             return Err(Fallen::Closed(None));
         }
+        let presentations = self.presentations.get();
         self.claim(&name, number, shared).await?;
         self.caught_up().await;
         if overtaken() {
@@ -264,7 +264,7 @@ impl Keep {
             let unspent = |line: &Line| line.name == name && line.number == number && !line.spent;
             let Some(tokens) = tokens.as_mut().filter(|tokens| unspent(&tokens.line)) else { return Err(Fallen::Closed(None)) };
             tokens.line.spent = true;
-            self.presentations.set(self.presentations.get().wrapping_add(1));
+            self.presentations.set(presentations.wrapping_add(1));
             let before = tokens.find(access).map(|token| token.scope.clone()).unwrap_or(tokens.session.scope.clone());
             let refresh_token = tokens.line.refresh_token.as_ref().ok_or(Fallen::Closed(None))?;
             let copy = Secret::copied(refresh_token.expose());
@@ -276,6 +276,15 @@ impl Keep {
             Ok(response) => refresh.finish(&response),
             Err(failure) => Presented::Unknown(failure.of(Source::Token)),
         };
+        // What is good for another time is still ours to present, even if the journal is slow to say so.
+        let again = match &presented {
+            Presented::Granted(granted) => granted.refresh_token.is_none(),
+            Presented::Refused { .. } => true,
+            Presented::Rejected(_) | Presented::Unknown(_) => false,
+        };
+        if again && self.presentations.get() == presentations.wrapping_add(1) {
+            self.presentations.set(presentations);
+        }
         // What comes late is not for who signed in meanwhile.
         if self.generation.get() != generation || !self.has_line(&name) {
             return Err(Fallen::Closed(None));
@@ -555,6 +564,8 @@ impl Keep {
             match error.code() {
                 // RFC 6749 §4.1.2.1: there is no status code that could say so.
                 "server_error" | "temporarily_unavailable" => Fallen::Interrupted(error, None),
+                // The page stood still until the answer was too old.
+                "sign_in_expired" => Fallen::Interrupted(error, None),
                 _ => Fallen::Closed(Some(error)),
             }
         })?;

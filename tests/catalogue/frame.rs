@@ -665,6 +665,25 @@ fn a_frame_that_is_overtaken_by_the_users_own_sign_in_ends_nothing() {
     }
 }
 
+// if-to
+#[test]
+fn a_page_that_stood_still_until_the_answer_was_too_old_asks_again() {
+    let world = framing();
+    let tab = signed_in(&world);
+    world.frames.latency.set(500);
+    let renewing = tab.client.renew();
+    world.device.spawn(&tab.process, Box::pin(async move { drop(renewing.await) }));
+    world.later(Duration::from_millis(400));
+    assert_eq!(opened(&world), 1);
+    tab.process.frozen.set(true);
+    world.later(Duration::from_secs(3_600));
+    tab.process.frozen.set(false);
+    tab.bar.wake(Woken::Visible);
+    world.later(Duration::from_secs(10));
+    assert!(opened(&world) == 2 && works(&tab), "{:?}", tab.events.borrow());
+    nothing_is_held(&world);
+}
+
 // if-user
 #[test]
 fn an_answer_about_another_user_ends_the_session_and_is_not_used() {

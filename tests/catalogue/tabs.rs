@@ -308,13 +308,14 @@ fn what_a_tab_notes_when_it_thaws_stands_in_nobodys_way() {
 // A tab that stood still between a claim and the word that it was written took its own claim for another tab's.
 #[test]
 fn a_lone_tab_that_stands_still_at_any_moment_goes_on() {
-    for (steps, lifetime) in (0..60).flat_map(|steps| [(steps, 60), (steps, 300)]) {
-        let at = format!("after {steps} steps of a renewal of {lifetime} s");
+    for (steps, rotates, latency) in (0..60).flat_map(|steps| [(steps, true, 100), (steps, false, 100), (steps, false, 0)]) {
+        let at = format!("after {steps} steps, {rotates}, {latency}");
         let world = World::new();
-        world.provider.lifetime(lifetime);
+        world.provider.lifetime(60);
+        world.provider.rotates(rotates);
         world.journal.latency.set(100);
         let tabs = open(&world, 1);
-        slowly(&world, 100);
+        slowly(&world, latency);
         world.later(secs(20));
         let renewing = tabs[0].client.renew();
         world.device.spawn(&tabs[0].process, Box::pin(async move { drop(renewing.await) }));
@@ -324,7 +325,11 @@ fn a_lone_tab_that_stands_still_at_any_moment_goes_on() {
         tabs[0].process.frozen.set(false);
         tabs[0].bar.wake(Wake::Visible);
         world.later(secs(30));
-        all_are_well(&world, &tabs, &at);
+        assert_eq!(ends(&tabs[0]), [], "{at}");
+        assert_eq!(tabs[0].fetch(ME).map(|response| response.status), Ok(200), "{at}");
+        if rotates {
+            holds(&world, &at);
+        }
     }
 }
 
