@@ -523,6 +523,9 @@ struct Simulation {
     turns: u64,
 }
 
+/// What came for a call, and what the page showed then.
+type Answered = (Result<Response, Error>, State);
+
 /// How much was simulated.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
@@ -1100,7 +1103,7 @@ impl Simulation {
             {
                 truth.fail(format!("(e) at the end page {id} shows a session whose token has ended"));
             }
-            let answer: Rc<RefCell<Option<(Result<Response, Error>, State)>>> = Rc::default();
+            let answer: Rc<RefCell<Option<Answered>>> = Rc::default();
             let (sink, fetch) = (answer.clone(), client.fetch(Request::get(format!("{API}me"))));
             self.call(page, "last fetch", async move {
                 let outcome = fetch.await;
