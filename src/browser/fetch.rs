@@ -3,7 +3,7 @@
 //! Bound here and not taken from gloo-net, which panics when `fetch` rejects with something that is no `Error`: a service worker or
 //! a script that wraps `fetch` can do that to a page.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -12,7 +12,7 @@ use web_sys::{Headers, ReadableStreamDefaultReader, Response as BrowserResponse}
 use super::{
     Arg::{self, Text, Value},
     abort::Abort,
-    get, name_of, object, settled,
+    call, get, name_of, object, settled,
 };
 use crate::{
     keep::ports::{Answer, Http, HttpFailure},
@@ -22,7 +22,7 @@ use crate::{
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_name = fetch)]
-    fn fetch(url: &str, init: &JsValue) -> Result<JsValue, JsValue>;
+    fn fetch(what: &JsValue, init: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 /// The browser's network.
@@ -49,15 +49,12 @@ impl Http for Fetch {
 async fn reach(url: &str, abort: &Abort) -> Result<(), Failure> {
     // Without CORS the answer cannot be looked at, and no other `redirect` is allowed.
     let init = with(abort, &[("method", Text("HEAD")), ("mode", Text("no-cors")), ("cache", Text("no-store"))])?;
-    let _: BrowserResponse = settled(&fetch(url, &init)?).await?.dyn_into()?;
+    let _: BrowserResponse = settled(&fetch(&url.into(), &init)?).await?.dyn_into()?;
     Ok(())
 }
 
 async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
-    let headers = Headers::new()?;
-    for (name, value) in &request.headers {
-        headers.append(name, value.expose())?;
-    }
+    let headers = headers_of(request)?;
     let cache = match request.cache {
         Cache::Default => "default",
         Cache::NoStore => "no-store",
@@ -74,19 +71,92 @@ async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
             ("redirect", Text("error")),
         ],
     )?;
-    let response: BrowserResponse = settled(&fetch(&request.url, &init)?).await?.dyn_into()?;
-    let mut headers = Vec::new();
-    for field in js_sys::try_iter(&response.headers())?.into_iter().flatten() {
-        let field: Array = field?.dyn_into()?;
-        if let (Some(name), Some(value)) = (field.get(0).as_string(), field.get(1).as_string()) {
-            headers.push((name.to_ascii_lowercase(), value));
-        }
-    }
+    let response: BrowserResponse = settled(&fetch(&request.url.as_str().into(), &init)?).await?.dyn_into()?;
+    let headers = fields(&response.headers())?;
     let body = match response.body() {
         Some(body) => read(ReadableStreamDefaultReader::new(&body)?, request.limit).await?,
         None => Vec::new(),
     };
     Ok(Response { status: response.status(), headers, body })
+}
+
+fn headers_of(request: &Request) -> Result<Headers, JsValue> {
+    let headers = Headers::new()?;
+    for (name, value) in &request.headers {
+        headers.append(name, value.expose())?;
+    }
+    Ok(headers)
+}
+
+/// Names, in lower case, and values.
+fn fields(headers: &JsValue) -> Result<Vec<(String, String)>, JsValue> {
+    let mut fields = Vec::new();
+    for field in js_sys::try_iter(headers)?.into_iter().flatten() {
+        let field: Array = field?.dyn_into()?;
+        if let (Some(name), Some(value)) = (field.get(0).as_string(), field.get(1).as_string()) {
+            fields.push((name.to_ascii_lowercase(), value));
+        }
+    }
+    Ok(fields)
+}
+
+/// Sends a [`Request`](https://developer.mozilla.org/docs/Web/API/Request) of the page's own making, for
+/// [`Client::fetch_by`](crate::Client::fetch_by): with its body, its signal and its options, but without redirects. What comes for it
+/// stays what the browser made of it, streams included.
+#[derive(Debug)]
+pub struct Forward {
+    request: JsValue,
+    answer: RefCell<Option<BrowserResponse>>,
+}
+
+impl Forward {
+    /// A request of the page, to be sent once; or twice, if its token is refused and its body need not be a stream.
+    pub fn new(request: JsValue) -> Forward {
+        Forward { request, answer: RefCell::default() }
+    }
+
+    /// What the client has to know of it: everything but the body.
+    ///
+    /// # Errors
+    /// What was thrown by something that is no request.
+    pub fn head(&self) -> Result<Request, JsValue> {
+        let text = |member| super::text(&self.request, member).ok_or(JsValue::UNDEFINED);
+        let mut head = Request::new(text("method")?, text("url")?);
+        for (name, value) in fields(&get(&self.request, "headers")?)? {
+            head = head.header(name, value);
+        }
+        Ok(head)
+    }
+
+    /// The last answer.
+    pub fn answer(&self) -> Option<BrowserResponse> {
+        self.answer.borrow_mut().take()
+    }
+
+    async fn forward(&self, request: &Request) -> Result<Response, Failure> {
+        // A body is sent once: whoever may be asked for it again gets a copy.
+        let copy = if request.replay { call(&self.request, "clone", &[])? } else { self.request.clone() };
+        let redirect = match super::text(&self.request, "redirect").as_deref() {
+            Some("manual") => "manual",
+            _ => "error",
+        };
+        let headers = headers_of(request)?;
+        let init = object(&[("headers", Value(&headers)), ("redirect", Text(redirect))])?;
+        let answer: BrowserResponse = settled(&fetch(&copy, &init)?).await?.dyn_into()?;
+        let response = Response { status: answer.status(), headers: fields(&answer.headers())?, body: Vec::new() };
+        *self.answer.borrow_mut() = Some(answer);
+        Ok(response)
+    }
+}
+
+impl Http for Forward {
+    fn send<'a>(&'a self, request: &'a Request) -> Answer<'a, Result<Response, HttpFailure>> {
+        Box::pin(async move { self.forward(request).await.map_err(|failure| failure.0) })
+    }
+
+    fn reach<'a>(&'a self, url: &'a str, deadline: Duration) -> Answer<'a, Result<(), HttpFailure>> {
+        Fetch.reach(url, deadline)
+    }
 }
 
 fn with(abort: &Abort, members: &[(&str, Arg<'_>)]) -> Result<JsValue, JsValue> {

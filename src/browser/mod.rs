@@ -27,7 +27,7 @@ use wasm_bindgen_futures::JsFuture;
 pub use channel::Broadcast;
 pub use clock::BrowserClock;
 pub use crypto::WebCrypto;
-pub use fetch::Fetch;
+pub use fetch::{Fetch, Forward};
 pub use frame::Iframes;
 pub use journal::IndexedDb;
 pub use locks::WebLocks;

@@ -18,12 +18,20 @@ use crate::page::ports::{FramedBy, Navigation, Wake};
 pub struct AddressBar {
     window: Window,
     wakes: RefCell<Vec<Listener>>,
+    before: RefCell<Option<String>>,
 }
 
 impl AddressBar {
     /// `None` where there is no page: in a worker, or on a server.
     pub fn new() -> Option<AddressBar> {
-        Some(AddressBar { window: web_sys::window()?, wakes: RefCell::default() })
+        Some(AddressBar { window: web_sys::window()?, wakes: RefCell::default(), before: RefCell::default() })
+    }
+
+    /// The same, but the address was this one until a script took the response out of it, before anything else was loaded. It counts
+    /// until it is replaced.
+    pub fn before(self, address: Option<String>) -> AddressBar {
+        *self.before.borrow_mut() = address;
+        self
     }
 }
 
@@ -33,10 +41,12 @@ impl Navigation for AddressBar {
     }
 
     fn address(&self) -> String {
-        self.window.location().href().unwrap_or_default()
+        let before = self.before.borrow().clone();
+        before.unwrap_or_else(|| self.window.location().href().unwrap_or_default())
     }
 
     fn replace(&self, address: &str) {
+        self.before.take();
         if let Ok(history) = self.window.history() {
             // The state stays: it is a router's.
             let state = history.state().unwrap_or_default();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::protocol::{
-    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Registration, ResponseMode, Scope, Unreadable, UserInfoFormat,
+    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, Scope, Unreadable,
+    UserInfoFormat,
 };
 
 use super::fetch::Destination;
@@ -77,8 +78,9 @@ impl Config {
 
     /// Reads a configuration from JSON: an object with the names of these methods, `issuer` and `client_id` among them.
     ///
-    /// `scopes` is a text or a list, `resource` and `api` likewise. What is not known is refused: a misspelt option must not go
-    /// unnoticed.
+    /// `scopes` is a text or a list, `resource`, `trusted_audiences` and `api` likewise; an entry of `api` may be an object with `url`,
+    /// `resource` and `scopes` ([`Config::api_for`]). `clock_leeway_seconds` is a number. What is not known is refused: a misspelt option
+    /// must not go unnoticed.
     ///
     /// ```
     /// use tokenkeep::{Config, protocol::Misconfigured};
@@ -99,24 +101,44 @@ impl Config {
             let wrong = || Misconfigured::OptionType { option: option.clone() };
             let text = || value.as_str().map(str::to_owned).ok_or_else(wrong);
             let flag = || value.as_bool().ok_or_else(wrong);
-            let texts = || match value {
-                Json::String(one) => Ok(vec![one.clone()]),
-                Json::Array(many) => many.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or_else(wrong),
-                _ => Err(wrong()),
-            };
+            let texts = || value.texts().ok_or_else(wrong);
             match option.as_str() {
-                "api" => config.api = texts()?.into_iter().map(|url| (url, None)).collect(),
+                "api" => config.api = apis(value).ok_or_else(wrong)?,
                 "audience" => config.audience = Some(text()?),
                 "client_id" => config.client_id = text()?,
                 "client_secret" => return Err(Misconfigured::ClientSecret),
+                "clock_leeway_seconds" => {
+                    let seconds = value.as_number().and_then(Number::floor).ok_or_else(wrong)?;
+                    config.clock_leeway = Duration::from_secs(seconds);
+                }
+                "dangerous_front_channel_logout_without_session" => config.front_channel_logout_session_required = !flag()?,
                 "id_token_hint" => config.id_token_hint = flag()?,
                 "issuer" => config.issuer = text()?,
+                "oauth_only" if flag()? => config.discovery = Discovery::OAuth,
+                "oauth_only" => config.discovery = Discovery::OpenId,
+                "post_logout_redirect_path" => config.post_logout_redirect = Place::Path(text()?),
                 "post_logout_redirect_uri" => config.post_logout_redirect = Place::Whole(text()?),
+                "redirect_path" => config.redirect = Place::Path(text()?),
                 "redirect_uri" => config.redirect = Place::Whole(text()?),
                 "renew_by_frame" => config.renew_by_frame = flag()?,
                 "renew_by_redirect" => config.renew_by_redirect = flag()?,
                 "resource" => config.resource = texts()?,
+                "response_mode" => {
+                    config.response_mode = match value.as_str() {
+                        Some("fragment") => ResponseMode::Fragment,
+                        Some("query") => ResponseMode::Query,
+                        _ => return Err(wrong()),
+                    }
+                }
                 "scopes" => config.scopes = texts()?.join(" "),
+                "trusted_audiences" => config.trusted_audiences = texts()?,
+                "user_info" => {
+                    config.user_info = match value.as_str() {
+                        Some("json") => UserInfoFormat::Json,
+                        Some("signed") => UserInfoFormat::Signed,
+                        _ => return Err(wrong()),
+                    }
+                }
                 _ => return Err(Misconfigured::OptionUnknown { option: option.clone() }),
             }
         }
@@ -334,6 +356,23 @@ pub struct Settings {
     pub(crate) renew_by_redirect: bool,
     pub(crate) trusted_audiences: Vec<String>,
     pub(crate) user_info: UserInfoFormat,
+}
+
+/// One API, or a list of them: URLs, or objects with a URL and what its own token is for.
+fn apis(value: &Json) -> Option<Vec<(String, Option<Access>)>> {
+    let one = |value: &Json| match value {
+        Json::String(url) => Some((url.clone(), None)),
+        Json::Object(members) if members.iter().all(|(name, _)| matches!(name.as_str(), "url" | "resource" | "scopes")) => {
+            let list = |name| value.get(name).map_or(Some(Vec::new()), Json::texts);
+            let access = Access { resources: list("resource")?, scope: list("scopes")?.join(" ") };
+            Some((value.text("url")?.to_owned(), Some(access)))
+        }
+        _ => None,
+    };
+    match value {
+        Json::Array(many) => many.iter().map(one).collect(),
+        _ => one(value).map(|api| vec![api]),
+    }
 }
 
 /// RFC 8707 §2: "an absolute URI", and "MUST NOT include a fragment component".

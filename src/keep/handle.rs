@@ -2,7 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{Keep, Session, mark::Mark, pending::NotTaken, ports::Answer};
+use super::{
+    Keep, Session,
+    mark::Mark,
+    pending::NotTaken,
+    ports::{Answer, Http},
+};
 use crate::{
     protocol::{Callback, Claims, Error, FrontChannelLogout, Request, Response, Secret, SignIn},
     session::Ended,
@@ -66,10 +71,11 @@ impl Handle {
         }
     }
 
-    /// Sends an API request with the access token.
-    pub fn fetch(&self, request: Request) -> Answer<'static, Result<Response, Error>> {
+    /// Sends an API request with the access token: by the keep's own network, or by one that is only for this request.
+    pub fn fetch(&self, request: Request, by: Option<Rc<dyn Http>>) -> Answer<'static, Result<Response, Error>> {
         let Handle::Here(keep) = self;
-        Box::pin(keep.clone().fetch(request))
+        let http = by.unwrap_or_else(|| keep.ports.http.clone());
+        Box::pin(keep.clone().fetch(request, http))
     }
 
     /// Asks the provider for claims about the user who is signed in.

@@ -37,7 +37,7 @@ pub use journal::{LEASE, PATIENCE as JOURNAL_PATIENCE};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
 pub use mark::{CLOSED_FOR as FRAME_CLOSED_FOR, GRACE as SIGN_OUT_GRACE, REDIRECT_AFTER};
 pub use pending::MAX_PENDING;
-use ports::{HttpFailure, Lock, Ports};
+use ports::{Http, HttpFailure, Lock, Ports};
 pub use renew::{REACH, TURN};
 use signal::{InTab, Signal, unless, within};
 pub use tabs::{GIFT_PATIENCE, LOGOUT_PATIENCE, OFFER_PATIENCE};
@@ -386,9 +386,9 @@ impl Keep {
     }
 
     /// Sends an API request with an access token, if it goes where that may go.
-    async fn fetch(self: Rc<Self>, request: Request) -> Result<Response, Error> {
+    async fn fetch(self: Rc<Self>, request: Request, http: Rc<dyn Http>) -> Result<Response, Error> {
         let (url, access) = fetch::check(&request, &self.settings.api)?;
-        let response = self.call(Source::Api, request, access).await?;
+        let response = self.call(Source::Api, request, access, &*http).await?;
         let url = [url.origin(), url.path()].concat();
         self.tell(Event::ApiAnswered { url, status: response.status });
         Ok(response)
@@ -402,7 +402,7 @@ impl Keep {
             return Err(Misconfigured::UserInfoUnavailable.into());
         };
         let format = self.settings.user_info;
-        let response = self.call(Source::UserInfo, user_info::request(endpoint, format), &self.settings.access).await?;
+        let response = self.call(Source::UserInfo, user_info::request(endpoint, format), &self.settings.access, &*self.ports.http).await?;
         match user_info::Answer::read(&response, format)? {
             user_info::Answer::Plain(object) => user_info::about(object, subject),
             user_info::Answer::Signed(unverified) => {
@@ -413,7 +413,7 @@ impl Keep {
     }
 
     /// Sends a request with an access token, and once more with a new one if that was refused. It is aborted when the session ends.
-    async fn call(self: &Rc<Self>, from: Source, mut request: Request, access: &Access) -> Result<Response, Error> {
+    async fn call(self: &Rc<Self>, from: Source, mut request: Request, access: &Access, http: &dyn Http) -> Result<Response, Error> {
         let generation = self.generation.get();
         let mut replay = request.replay;
         loop {
@@ -425,8 +425,8 @@ impl Keep {
                 token.since
             };
             // A page that looked for its session found it meanwhile: that is no end.
-            let answer = unless(self.ended_since(generation), self.ask(from, &request)).await;
-            let response = answer.ok_or(Interrupted::SignInNeeded)??;
+            let answer = unless(self.ended_since(generation), http.send(&request)).await;
+            let response = answer.ok_or(Interrupted::SignInNeeded)?.map_err(|failure| failure.of(from))?;
             let refused = response.status == 401 && !matches!(response.challenge(), Some(Challenge::InsufficientScope { .. }));
             if !refused || !replay || !self.replace(access, used).await {
                 return Ok(response);

@@ -18,7 +18,7 @@ use crate::{
     keep::{
         self, Config, Event, Handle, Keep, Leaving, News, Session,
         flight::Flight,
-        ports::{Clock, Ports, Tasks},
+        ports::{Clock, Http, Ports, Tasks},
     },
     protocol::{
         Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, Secret,
@@ -220,14 +220,23 @@ impl Client {
     ///
     /// # Errors
     /// When nobody is signed in, the destination is not listed, or no answer came.
-    pub fn fetch(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + use<> {
+    pub fn fetch(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + use<> {
+        self.fetch_by(None, request)
+    }
+
+    /// The same by another network than the client's own: for whoever wants more of a request or an answer than a [`Request`] and a
+    /// [`Response`] hold. That network sees the token.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`].
+    pub fn fetch_by(&self, http: Option<Rc<dyn Http>>, mut request: Request) -> impl Future<Output = Result<Response, Error>> + use<> {
         // What the browser makes of the URL is what is compared and what is sent.
         let resolved = self.0.navigation.resolve(&request.url).ok_or(UrlFault::Malformed);
         let resolved = resolved.map(|url| url.split('#').next().unwrap_or_default().to_owned());
         let inner = self.0.clone();
         async move {
             request.url = resolved.map_err(|_| Misconfigured::RequestMalformed)?;
-            inner.keep.fetch(request).await
+            inner.keep.fetch(request, http).await
         }
     }
 

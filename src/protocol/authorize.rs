@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64ct::{Base64UrlUnpadded, Encoding};
 
 use super::{
-    error::Misconfigured,
+    error::{Misconfigured, Unreadable},
     form,
     json::{Json, Number},
     pkce::{self, CodeVerifier},
@@ -138,6 +138,12 @@ pub enum Prompt {
 }
 
 impl Prompt {
+    fn read(text: &str) -> Option<Prompt> {
+        [Prompt::Consent, Prompt::Create, Prompt::Login, Prompt::None, Prompt::SelectAccount]
+            .into_iter()
+            .find(|prompt| prompt.as_str() == text)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Prompt::Consent => "consent",
@@ -159,6 +165,50 @@ pub enum Acr {
 }
 
 impl SignIn {
+    /// Reads the options of a sign-in from JSON: an object with the names of these methods, where `max_age_seconds` is a number, `extra` an
+    /// object of texts, and `preferred_acr` and `required_acr` stand for [`SignIn::acr`]. What is not known is refused.
+    ///
+    /// ```
+    /// use tokenkeep::{Prompt, SignIn, protocol::Misconfigured};
+    ///
+    /// assert_eq!(SignIn::from_json(r#"{"prompt": "login"}"#), Ok(SignIn::default().prompt([Prompt::Login])));
+    /// assert_eq!(SignIn::from_json(r#"{"promt": "login"}"#), Err(Misconfigured::OptionUnknown { option: "promt".into() }));
+    /// ```
+    ///
+    /// # Errors
+    /// Which option is unknown or of the wrong type.
+    pub fn from_json(text: &str) -> Result<SignIn, Misconfigured> {
+        let document = Json::parse(text).map_err(|why| Misconfigured::ConfigMalformed { why })?;
+        let Json::Object(members) = &document else {
+            return Err(Misconfigured::ConfigMalformed { why: Unreadable::NotAnObject });
+        };
+        let mut sign_in = SignIn::default();
+        for (option, value) in members {
+            let wrong = || Misconfigured::OptionType { option: option.clone() };
+            let text = || value.as_str().map(str::to_owned).ok_or_else(wrong);
+            let texts = || value.texts().ok_or_else(wrong);
+            match option.as_str() {
+                "extra" => {
+                    let Json::Object(extra) = value else { return Err(wrong()) };
+                    let pair = |(name, value): &(String, Json)| Some((name.clone(), value.as_str()?.to_owned()));
+                    sign_in.extra = extra.iter().map(pair).collect::<Option<_>>().ok_or_else(wrong)?;
+                }
+                "login_hint" => sign_in.login_hint = Some(text()?),
+                "max_age_seconds" => {
+                    let seconds = value.as_number().and_then(Number::floor).ok_or_else(wrong)?;
+                    sign_in.max_age = Some(Duration::from_secs(seconds));
+                }
+                "preferred_acr" => sign_in.acr = Some(Acr::Preferred(texts()?)),
+                "prompt" => sign_in.prompt = texts()?.iter().map(|text| Prompt::read(text)).collect::<Option<_>>().ok_or_else(wrong)?,
+                "required_acr" => sign_in.acr = Some(Acr::Required(texts()?)),
+                "return_to" => sign_in.return_to = Some(text()?),
+                "ui_locales" => sign_in.ui_locales = texts()?,
+                _ => return Err(Misconfigured::OptionUnknown { option: option.clone() }),
+            }
+        }
+        Ok(sign_in)
+    }
+
     /// How the user shall authenticate.
     pub fn acr(mut self, acr: Acr) -> SignIn {
         self.acr = Some(acr);

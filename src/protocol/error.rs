@@ -59,6 +59,29 @@ impl Error {
         matches!(self, Error::Provider(error) if codes.contains(&error.error()))
     }
 
+    /// Whether the same may be tried again as it was.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Error::Interrupted(error) if *error != Interrupted::SignInNeeded)
+    }
+
+    /// The option of the configuration, or of a sign-in, that is missing, unknown or of the wrong type.
+    pub fn option(&self) -> Option<&str> {
+        match self {
+            Error::Misconfigured(Misconfigured::OptionMissing { option }) => Some(option),
+            Error::Misconfigured(Misconfigured::OptionType { option } | Misconfigured::OptionUnknown { option }) => Some(option),
+            _ => None,
+        }
+    }
+
+    /// The status code of the answer, where that is what was wrong.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Interrupted(Interrupted::Unavailable { status, .. })
+            | Error::Misbehaved(Misbehaved::MetadataMissing { status } | Misbehaved::UnexpectedStatus { status, .. }) => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Who must act.
     pub fn kind(&self) -> Kind {
         match self {

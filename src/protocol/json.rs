@@ -66,6 +66,15 @@ impl Json {
         self
     }
 
+    /// The texts, if this is one or an array of them.
+    pub(crate) fn texts(&self) -> Option<Vec<String>> {
+        match self {
+            Json::String(one) => Some(vec![one.clone()]),
+            Json::Array(many) => many.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        }
+    }
+
     /// The elements, if this is an array.
     pub fn as_array(&self) -> Option<&[Json]> {
         if let Json::Array(elements) = self { Some(elements) } else { None }
