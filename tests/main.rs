@@ -15,6 +15,7 @@
 mod catalogue;
 mod flows;
 mod fuzz;
+mod npm;
 mod secrets;
 mod simulation;
 mod vectors;

@@ -20,6 +20,7 @@ use wasm_bindgen_futures::future_to_promise;
 #[wasm_bindgen]
 pub struct Handle {
     client: Client,
+    address_bar: Rc<AddressBar>,
     _listening: [Subscription; 2],
 }
 
@@ -30,7 +31,7 @@ pub struct Handle {
 /// The error, as JSON.
 #[wasm_bindgen]
 pub fn open(options: &str, before: Option<String>, tell: Function) -> Result<Handle, JsValue> {
-    let client = begin(options, before).map_err(thrown)?;
+    let (client, address_bar) = begin(options, before).map_err(thrown)?;
     let say = move |told: &Json| {
         // What the page throws while it listens is not ours.
         let _ = tell.call1(&JsValue::UNDEFINED, &told.to_string().into());
@@ -38,13 +39,13 @@ pub fn open(options: &str, before: Option<String>, tell: Function) -> Result<Han
     let (say, other) = (Rc::new(say), client.clone());
     let states = say.clone();
     let listening = [other.on_state(move |state| states(&json::state(state))), client.on_event(move |event| say(&json::event(event)))];
-    Ok(Handle { client, _listening: listening })
+    Ok(Handle { client, address_bar, _listening: listening })
 }
 
-fn begin(options: &str, before: Option<String>) -> Result<Client, Error> {
+fn begin(options: &str, before: Option<String>) -> Result<(Client, Rc<AddressBar>), Error> {
     let config = Config::from_json(options)?;
-    let address_bar = AddressBar::new().ok_or(Misconfigured::NoWindow)?.before(before);
-    Client::open(&config, ports(), Rc::new(address_bar))
+    let address_bar = Rc::new(AddressBar::new().ok_or(Misconfigured::NoWindow)?.before(before));
+    Ok((Client::open(&config, ports(), address_bar.clone())?, address_bar))
 }
 
 #[wasm_bindgen]
@@ -60,6 +61,11 @@ impl Handle {
     /// Finishes a sign-in, or finds out who is signed in.
     pub fn finish_sign_in(&self) -> Promise {
         promise(self.client.finish_sign_in(), |finished| json::finished(&finished).to_string().into())
+    }
+
+    /// Whether the response that was taken out of the address is another client's. From now on the address is the one that is shown.
+    pub fn response_is_left(&self) -> bool {
+        self.address_bar.forget_before()
     }
 
     /// Calls an API with a `Request`, once or at most twice; gives the `Response`.
@@ -100,14 +106,10 @@ impl Handle {
         future_to_promise(async move { Ok(work.await.into()) })
     }
 
-    /// Where a URL of the app lies: path, query and hash.
-    pub fn place(&self, url: &str) -> String {
-        self.client.place(url)
-    }
-
     /// Drops the tokens, and removes all that was stored.
     pub fn close(&self) {
         self.client.close();
+        self.address_bar.forget_before();
     }
 }
 

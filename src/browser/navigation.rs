@@ -27,6 +27,11 @@ impl AddressBar {
         Some(AddressBar { window: web_sys::window()?, wakes: RefCell::default(), before: RefCell::default() })
     }
 
+    /// The address is what is shown. True if it was still another one.
+    pub fn forget_before(&self) -> bool {
+        self.before.take().is_some()
+    }
+
     /// The same, but the address was this one until a script took the response out of it, before anything else was loaded. It counts
     /// until it is replaced.
     pub fn before(self, address: Option<String>) -> AddressBar {

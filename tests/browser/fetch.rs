@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokenkeep::{
-    browser::Fetch,
+    browser::{Fetch, Forward},
     keep::ports::{Http, HttpFailure},
     protocol::{Cache, Request, Response},
 };
@@ -202,5 +202,53 @@ async fn a_replaced_fetch_reaches_nobody() {
     for fetch in ["return () => { throw 'a string' }", "return () => Promise.reject(undefined)", "return () => 42", "return undefined"] {
         let _fetch = Replaced::new("fetch", fetch);
         assert_eq!(Fetch.reach(&here(), SOON).await, Err(HttpFailure::Unreachable), "{fetch}");
+    }
+}
+
+#[test]
+async fn a_request_of_the_page_is_sent_as_it_is_with_the_token_and_without_redirects() {
+    js("globalThis.sent = []");
+    let _fetch = Replaced::new(
+        "fetch",
+        "return async (given, init) => { const made = new Request(given, init); sent.push([made, await made.clone().text()]); return new Response('streamed'); }",
+    );
+    let request = js("new Request('/orders?x=1', { method: 'PUT', body: 'a=b', headers: { 'X-Test': 'yes' }, credentials: 'include' })");
+    let forward = Forward::new(request);
+    let mut head = forward.head().unwrap();
+    assert_eq!((head.method.as_str(), head.url.clone()), ("PUT", js("location.origin + '/orders?x=1'").as_string().unwrap()));
+    assert!(head.body.is_none() && head.headers.iter().any(|(name, value)| name == "x-test" && value.expose() == "yes"));
+    head = head.header("authorization", "Bearer t");
+    // Twice, as after a token that was refused.
+    for _ in 0..2 {
+        assert_eq!(forward.send(&head).await.map(|response| (response.status, response.body)), Ok((200, Vec::new())));
+    }
+    let sent = js(
+        "sent.map(([made, body]) => [made.method, made.credentials, made.redirect, made.headers.get('x-test'), made.headers.get('authorization'), body].join()).join(' ')",
+    );
+    assert_eq!(sent.as_string().unwrap(), ["PUT,include,error,yes,Bearer t,a=b"; 2].join(" "));
+    // The last answer is the page's, unread.
+    let answer = wasm_bindgen_futures::JsFuture::from(forward.answer().unwrap().text().unwrap()).await.unwrap();
+    assert_eq!((answer.as_string().as_deref(), forward.answer()), (Some("streamed"), None));
+}
+
+#[test]
+async fn a_request_that_is_sent_once_is_not_copied() {
+    js("globalThis.given = undefined");
+    let _fetch = Replaced::new("fetch", "return async (given) => { globalThis.given = given; return new Response(); }");
+    js("globalThis.stream = new Request('/', { method: 'POST', body: 'x', redirect: 'manual' })");
+    let forward = Forward::new(js("stream"));
+    let head = forward.head().unwrap().once();
+    forward.send(&head).await.unwrap();
+    assert!(js("given === stream").is_truthy());
+    // Its body is gone now: it cannot be sent again.
+    js_async("return stream.text()").await;
+    let again = forward.head().unwrap();
+    assert_eq!(forward.send(&again).await, Err(HttpFailure::Unreachable));
+}
+
+#[test]
+async fn what_is_no_request_is_not_sent() {
+    for given in ["undefined", "null", "7", "({})", "({ method: 'GET', url: 'x' })"] {
+        assert!(Forward::new(js(given)).head().is_err(), "{given}");
     }
 }

@@ -188,3 +188,16 @@ async fn a_parent_of_this_origin_is_told_and_nobody_else_could_hear_it() {
     assert_eq!(js("targetOrigin").as_string(), Some(bar.origin()));
     js("same.remove()");
 }
+
+#[test]
+fn the_address_before_counts_until_it_is_replaced_or_forgotten() {
+    let shown = js("location.href").as_string().unwrap();
+    let before = || AddressBar::new().unwrap().before(Some("https://app.example/?code=c&state=s".to_owned()));
+    let bar = before();
+    assert_eq!(bar.address(), "https://app.example/?code=c&state=s");
+    bar.replace(&shown);
+    assert_eq!((bar.address(), bar.forget_before()), (shown.clone(), false));
+    let bar = before();
+    assert_eq!((bar.forget_before(), bar.forget_before(), bar.address()), (true, false, shown.clone()));
+    assert_eq!(AddressBar::new().unwrap().before(None).address(), shown);
+}

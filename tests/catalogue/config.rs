@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokenkeep::{
-    Config, Error, Finished, Prompt, SignIn, SignOut,
-    protocol::{Misbehaved, Misconfigured, Unreadable},
+    Access, Acr, Config, Error, Finished, Prompt, SignIn, SignOut,
+    protocol::{Misbehaved, Misconfigured, ResponseMode, Unreadable, UserInfoFormat},
 };
 use url::Url;
 
@@ -349,6 +349,34 @@ fn a_second_provider_cannot_take_the_name_of_the_first() {
 
 // cfg-extraenum
 #[test]
+fn an_option_of_a_sign_in_that_is_wrong_is_named() {
+    for option in ["extra", "login_hint", "max_age_seconds", "preferred_acr", "prompt", "required_acr", "return_to", "ui_locales"] {
+        for value in ["true", "null", r#"[{}]"#] {
+            let expected = Err(Misconfigured::OptionType { option: option.into() });
+            assert_eq!(SignIn::from_json(&format!(r#"{{"{option}": {value}}}"#)), expected, "{option}: {value}");
+        }
+    }
+    assert_eq!(SignIn::from_json(r#"{"prompt": "Login"}"#), Err(Misconfigured::OptionType { option: "prompt".into() }));
+    assert_eq!(SignIn::from_json(r#"{"state": "x"}"#), Err(Misconfigured::OptionUnknown { option: "state".into() }));
+    for text in ["", "[]", "7", r#"{"prompt": "login", "prompt": "none"}"#] {
+        assert!(matches!(SignIn::from_json(text), Err(Misconfigured::ConfigMalformed { .. })), "{text}");
+    }
+    let said = r#"{"extra": {"audience_hint": "x"}, "login_hint": "alice", "max_age_seconds": 60, "prompt": ["login", "consent"],
+        "required_acr": ["mfa"], "return_to": "/orders", "ui_locales": "de"}"#;
+    let meant = SignIn::default()
+        .extra("audience_hint", "x")
+        .login_hint("alice")
+        .max_age(Duration::from_secs(60))
+        .prompt([Prompt::Login, Prompt::Consent])
+        .acr(Acr::Required(vec!["mfa".into()]))
+        .return_to("/orders")
+        .ui_locales(["de"]);
+    assert_eq!(SignIn::from_json(said), Ok(meant));
+    assert_eq!(SignIn::from_json("{}"), Ok(SignIn::default()));
+}
+
+// cfg-extraenum
+#[test]
 fn an_option_that_is_wrong_is_named() {
     let with = |more: &str| Config::from_json(&format!(r#"{{"issuer": "{ISSUER}", "client_id": "{CLIENT}"{more}}}"#));
     let option_type = |option: &str| Err(Misconfigured::OptionType { option: option.into() });
@@ -362,6 +390,18 @@ fn an_option_that_is_wrong_is_named() {
         ("redirect_uri", "[]"),
         ("post_logout_redirect_uri", "1e9"),
         ("resource", "false"),
+        ("api", r#"[{"scopes": "orders:read"}]"#),
+        ("api", r#"{"url": "https://api.example/", "scope": "orders:read"}"#),
+        ("api", r#"{"url": "https://api.example/", "resource": 5}"#),
+        ("clock_leeway_seconds", "-1"),
+        ("clock_leeway_seconds", r#""30""#),
+        ("dangerous_front_channel_logout_without_session", "1"),
+        ("oauth_only", r#""yes""#),
+        ("post_logout_redirect_path", "[]"),
+        ("redirect_path", "null"),
+        ("response_mode", r#""form_post""#),
+        ("trusted_audiences", "[7]"),
+        ("user_info", r#""jwt""#),
     ] {
         assert_eq!(with(&format!(r#", "{option}": {value}"#)), option_type(option), "{option}: {value}");
     }
@@ -382,6 +422,28 @@ fn an_option_that_is_wrong_is_named() {
     }
     let config = with(r#", "scopes": ["openid", "email"], "api": "https://api.example/v1/", "redirect_uri": "https://app.example/cb""#);
     assert!(World::new().tab_with(&config.unwrap()).unwrap().sign_in().is_ok());
+
+    // What is written is what the methods say.
+    let said = r#", "api": [{"url": "https://api.example/", "resource": "https://api.example/", "scopes": ["a", "b"]}, "https://other.example/"],
+        "clock_leeway_seconds": 12, "dangerous_front_channel_logout_without_session": true, "oauth_only": true, "scopes": "a b",
+        "post_logout_redirect_path": "/bye", "redirect_path": "/cb", "response_mode": "fragment", "trusted_audiences": "other",
+        "user_info": "signed""#;
+    let meant = Config::new(ISSUER, CLIENT)
+        .api_for("https://api.example/", Access::to("https://api.example/").scope("a b"))
+        .api("https://other.example/")
+        .clock_leeway(Duration::from_secs(12))
+        .dangerous_front_channel_logout_without_session()
+        .oauth_only()
+        .scopes("a b")
+        .post_logout_redirect_path("/bye")
+        .redirect_path("/cb")
+        .response_mode(ResponseMode::Fragment)
+        .trusted_audience("other")
+        .user_info(UserInfoFormat::Signed);
+    assert_eq!(with(said), Ok(meant));
+    let none =
+        r#", "oauth_only": false, "dangerous_front_channel_logout_without_session": false, "response_mode": "query", "user_info": "json""#;
+    assert_eq!(with(none), Ok(Config::new(ISSUER, CLIENT)));
 
     // Values that cannot work are found when the client is opened.
     assert_eq!(refused(Config::new(ISSUER, "")), Misconfigured::ClientIdMalformed.into());

@@ -1,8 +1,9 @@
-//! The commands of this repository: `cargo xtask setup`, `demo`, `simulate`, `size`, `test`.
+//! The commands of this repository: `cargo xtask setup`, `demo`, `npm`, `simulate`, `size`, `test`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling what happens is what these commands are for")]
 
 mod browser;
 mod demo;
+mod npm;
 mod simulate;
 mod size;
 mod test;
@@ -22,6 +23,7 @@ type Result<T, E = String> = std::result::Result<T, E>;
 const USAGE: &str = "\
 cargo xtask setup            install what the other commands need: wasm target, wasm-bindgen, Trunk, wasm-opt, npm packages, browsers
 cargo xtask demo [--release] set up, then serve the demo and its OpenID provider
+cargo xtask npm              build the npm package in pkg/, and say how large it is
 cargo xtask simulate [--seeds N] [--from SEED]
                              many tabs, a provider and a user in virtual time: what must hold, holds
 cargo xtask size [--json]    what tokenkeep adds to a Leptos app, in bytes
@@ -34,6 +36,7 @@ cargo xtask help             this text";
 enum Task {
     Demo { release: bool },
     Help,
+    Npm,
     Setup,
     Simulate(Seeds),
     Size { json: bool },
@@ -61,6 +64,7 @@ fn parse(arguments: &[&str]) -> Result<Task> {
         ["demo"] => Ok(Task::Demo { release: false }),
         ["demo", "--release"] => Ok(Task::Demo { release: true }),
         ["help" | "--help" | "-h"] => Ok(Task::Help),
+        ["npm"] => Ok(Task::Npm),
         ["setup"] => Ok(Task::Setup),
         ["simulate", arguments @ ..] => Seeds::read(arguments).map(Task::Simulate),
         ["size"] => Ok(Task::Size { json: false }),
@@ -99,6 +103,7 @@ fn run(task: Task) -> Result<ExitCode> {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
+        Task::Npm => npm::build(&mut Toolbox::new()?),
         Task::Setup => {
             let mut toolbox = Toolbox::new()?;
             toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::ProviderPackages])?;

@@ -1,6 +1,5 @@
 //! What a visitor downloads: a Leptos app without and with tokenkeep, and the difference.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ for (const file of process.argv.slice(1)) {
   console.log(bytes.length, gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes, { params }).length);
 }";
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bytes {
     raw: i64,
     gzip: i64,
@@ -59,21 +58,26 @@ fn build(toolbox: &Toolbox, name: &str) -> Result<App> {
 
     let (bound, wasm) = (out.join("app_bg.wasm"), out.join("app.wasm"));
     toolbox.run("shrinking its wasm", toolbox.command("wasm-opt").arg("-Oz").arg(&bound).arg("-o").arg(&wasm))?;
-    weigh(toolbox, [&wasm, &out.join("app.js")])
+    let [wasm, js] = weigh(toolbox, &[&wasm, &out.join("app.js")])?;
+    Ok(App { wasm, js })
 }
 
-fn weigh(toolbox: &Toolbox, files: [&PathBuf; 2]) -> Result<App> {
-    let [wasm, js] = files.map(|file: &PathBuf| Path::to_string_lossy(file));
-    let said = toolbox.output("node", &["--eval", MEASURE, &wasm, &js]).ok_or("node could not measure the files")?;
+/// How large each of these files is.
+pub(crate) fn weigh<const N: usize>(toolbox: &Toolbox, files: &[&PathBuf; N]) -> Result<[Bytes; N]> {
+    let files = files.map(|file| Path::to_string_lossy(file).into_owned());
+    let arguments: Vec<&str> = ["--eval", MEASURE].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let said = toolbox.output("node", &arguments).ok_or("node could not measure the files")?;
     read(&said).ok_or_else(|| format!("node measured something else: {said}"))
 }
 
-/// The three numbers of wasm, then of js.
-fn read(said: &str) -> Option<App> {
-    let numbers: Vec<i64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
-    let [wasm_raw, wasm_gzip, wasm_brotli, raw, gzip, brotli] = numbers.try_into().ok()?;
-    let wasm = Bytes { raw: wasm_raw, gzip: wasm_gzip, brotli: wasm_brotli };
-    Some(App { wasm, js: Bytes { raw, gzip, brotli } })
+/// The three numbers of each file.
+fn read<const N: usize>(said: &str) -> Option<[Bytes; N]> {
+    let line = |line: &str| {
+        let numbers: Vec<i64> = line.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+        let [raw, gzip, brotli] = numbers.try_into().ok()?;
+        Some(Bytes { raw, gzip, brotli })
+    };
+    said.lines().map(line).collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
 impl Sizes {
@@ -88,12 +92,8 @@ impl Sizes {
     }
 
     pub(crate) fn table(&self) -> String {
-        let mut table = format!("{:22}{:>10}{:>10}{:>10}\n", "bytes", "raw", "gzip -9", "brotli 11");
-        let mut row = |name: &str, bytes: Bytes| {
-            let Bytes { raw, gzip, brotli } = bytes;
-            // Writing to a String cannot fail.
-            let _ = writeln!(table, "{name:22}{raw:>10}{gzip:>10}{brotli:>10}");
-        };
+        let mut table = Bytes::head();
+        let mut row = |name: &str, bytes: Bytes| table.push_str(&bytes.row(name));
         for (name, app) in [("Leptos with router", &self.base), ("signing in", &self.with)] {
             row(name, app.total());
             row("    wasm", app.wasm);
@@ -115,6 +115,19 @@ impl App {
 }
 
 impl Bytes {
+    pub(crate) fn head() -> String {
+        format!("{:22}{:>10}{:>10}{:>10}\n", "bytes", "raw", "gzip -9", "brotli 11")
+    }
+
+    pub(crate) fn row(self, name: &str) -> String {
+        let Self { raw, gzip, brotli } = self;
+        format!("{name:22}{raw:>10}{gzip:>10}{brotli:>10}\n")
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        self.zip(other, i64::saturating_add)
+    }
+
     fn zip(self, other: Self, with: fn(i64, i64) -> i64) -> Self {
         Self { raw: with(self.raw, other.raw), gzip: with(self.gzip, other.gzip), brotli: with(self.brotli, other.brotli) }
     }
@@ -130,7 +143,8 @@ mod tests {
     use super::*;
 
     fn sizes() -> Option<Sizes> {
-        Some(Sizes { base: read("100 50 40\n30 20 10\n")?, with: read("300 90 70\n40 25 12\n")? })
+        let app = |said| read(said).map(|[wasm, js]| App { wasm, js });
+        Some(Sizes { base: app("100 50 40\n30 20 10\n")?, with: app("300 90 70\n40 25 12\n")? })
     }
 
     #[test]
@@ -150,6 +164,6 @@ mod tests {
 
     #[test]
     fn an_incomplete_measurement_is_refused() {
-        assert_eq!(read("100 50 40\n"), None);
+        assert_eq!(read::<2>("100 50 40\n"), None);
     }
 }

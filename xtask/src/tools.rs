@@ -27,6 +27,7 @@ pub(crate) enum Tool {
     Browser(Browser),
     Crates,
     ProviderPackages,
+    RustSource,
     Trunk,
     WasmBindgen,
     WasmTarget,
@@ -105,6 +106,7 @@ impl Toolbox {
                 Tool::Browser(browser) => self.browser(browser)?,
                 Tool::Crates => self.crates()?,
                 Tool::ProviderPackages => self.provider_packages()?,
+                Tool::RustSource => self.rust_source()?,
                 Tool::Trunk => self.trunk()?,
                 Tool::WasmBindgen => self.wasm_bindgen()?,
                 Tool::WasmTarget => self.wasm_target()?,
@@ -123,6 +125,16 @@ impl Toolbox {
         let purpose = format!("adding the compiler's target {WASM} (seconds)");
         self.run(&purpose, self.command("rustup").args(["target", "add", WASM]))
             .map_err(|problem| format!("{problem}\nThe compiler needs its target {WASM}, which rustup adds: install rustup and try again."))
+    }
+
+    /// The standard library's own source, to build it for size.
+    fn rust_source(&self) -> Result<()> {
+        let sysroot = self.output("rustc", &["--print", "sysroot"]);
+        if sysroot.is_some_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").is_file()) {
+            found("the standard library's source");
+            return Ok(());
+        }
+        self.run("adding the standard library's source (seconds)", self.command("rustup").args(["component", "add", "rust-src"]))
     }
 
     /// Trunk builds without the network, so that it cannot fetch tools of other versions: all crates must be here before.

@@ -1,0 +1,328 @@
+/**
+ * Sign-in for single-page apps: OAuth 2 and OpenID Connect in the browser, with tokens in memory only.
+ *
+ * ```ts
+ * import { open } from "tokenkeep";
+ *
+ * const auth = await open({
+ *   issuer: "https://login.example.com",
+ *   clientId: "my-app",
+ *   api: "https://api.example.com/",
+ * });
+ *
+ * if (auth.session.status === "signed_in") {
+ *   const answer = await auth.fetch("https://api.example.com/me");
+ *   console.log(auth.session.claims.name, await answer.json());
+ * } else {
+ *   await auth.signIn(); // leaves for the provider, and comes back to this page
+ * }
+ * ```
+ */
+
+import type { AuthErrorCode } from "./errors.js";
+
+export type { AuthErrorCode } from "./errors.js";
+
+/**
+ * Opens sign-in for this page: loads the wasm, finishes a sign-in if the address carries its response, and finds out whether
+ * somebody is signed in already, in another tab or at the provider. The response leaves the address bar, and the user is back where they
+ * were.
+ *
+ * A sign-in that failed does not reject: `auth.session` says so. Where there is no page (a server, a worker), `auth.session` stays
+ * `unknown`, and everything that needs a page rejects with `no_window`.
+ *
+ * @typeParam C claims that your provider puts into ID tokens, beside the standard ones.
+ * @throws {AuthError} `misconfigured` when the options cannot work: which one, and what to do.
+ */
+export function open<C extends object = {}>(options: Options): Promise<Auth<C>>;
+
+/** What an app configures. Unknown options, and those of a wrong type, are refused by name. */
+export interface Options {
+  /** Who signs users in: an https URL (http only on this machine), exactly as the provider writes it. */
+  issuer: string;
+  /** What the provider calls this app: a public client with PKCE. */
+  clientId: string;
+  /**
+   * Where the access token goes: scheme, host, port and path prefix, compared exactly. Nothing else ever gets it. An entry may ask for a
+   * token of its own, for another audience or with fewer scopes; the longest prefix that fits a URL decides.
+   */
+  api?: string | Api | ReadonlyArray<string | Api>;
+  /** What is asked for: words with a space between, or a list. Default `openid profile`. */
+  scopes?: string | readonly string[];
+  /** `audience`: which API the token is for, at providers that know this parameter (Auth0). */
+  audience?: string;
+  /** Which API the token is for (RFC 8707). */
+  resource?: string | readonly string[];
+  /** Where the user comes back to after signing in: a path below this origin. Default `/callback`. */
+  redirectPath?: string;
+  /** The same as a whole URL of this origin. */
+  redirectUri?: string;
+  /** Where the user comes back to after signing out at the provider: a path below this origin. Default `/`. */
+  postLogoutRedirectPath?: string;
+  /** The same as a whole URL of this origin. */
+  postLogoutRedirectUri?: string;
+  /** How the response comes back. Default `query`. */
+  responseMode?: "query" | "fragment";
+  /** Only OAuth: the app calls APIs for a user whom it does not identify. Default `false`. */
+  oauthOnly?: boolean;
+  /** Whether a session may be renewed in a hidden frame (`prompt=none`). Default `true`. */
+  renewByFrame?: boolean;
+  /** Whether a session may be renewed by leaving for the provider and coming back, when nothing else works. Default `false`. */
+  renewByRedirect?: boolean;
+  /** Whether the provider gets the ID token back at sign-out, in a form (`id_token_hint`). Default `false`. */
+  idTokenHint?: boolean;
+  /** Whom else an ID token may be for, beside this client. */
+  trustedAudiences?: string | readonly string[];
+  /** How the provider answers at its UserInfo endpoint. Default `json`. */
+  userInfo?: "json" | "signed";
+  /** How much the clocks of device and provider may differ, in seconds: at most 300. Default 30. */
+  clockLeewaySeconds?: number;
+  /**
+   * A front-channel logout without `iss` and `sid` is believed: whoever frames the app's logout page signs its users out. Only for a
+   * provider that sends neither.
+   */
+  dangerousFrontChannelLogoutWithoutSession?: boolean;
+  /** Whether `open` looks at the address by itself. With `false`, call `finishSignIn`. Default `true`. */
+  finishSignIn?: boolean;
+  /** The wasm, where the bundler does not find it: its URL, its bytes, or a response that brings it. */
+  wasm?: string | URL | BufferSource | Response | WebAssembly.Module | Promise<Response>;
+}
+
+/** An API that gets an access token of its own. */
+export interface Api {
+  /** Scheme, host, port and path prefix. */
+  url: string;
+  /** Which API the token is for (RFC 8707). */
+  resource?: string | readonly string[];
+  /** Which of the scopes that the user agreed to. */
+  scopes?: string | readonly string[];
+}
+
+/** Whether somebody is signed in. A new frozen object whenever that changes, and the same one until then. */
+export type Session<C extends object = {}> = Unknown | SignedOut | SignedIn<C> | Failed;
+
+/** Not known yet: a sign-in is being finished, or this is a server. */
+export interface Unknown {
+  readonly status: "unknown";
+}
+
+/** Nobody is signed in. */
+export interface SignedOut {
+  readonly status: "signed_out";
+}
+
+/** Somebody is signed in. Holds no token. */
+export interface SignedIn<C extends object = {}> {
+  readonly status: "signed_in";
+  /** Who says so. */
+  readonly issuer: string;
+  /** `sub`: who it is, unique and never reassigned within the issuer. `undefined` with `oauthOnly`. */
+  readonly subject: string | undefined;
+  /** What the ID token says, its signature verified. Empty with `oauthOnly`. */
+  readonly claims: Readonly<Claims & C>;
+  /** What the access token may do, as the provider granted it. */
+  readonly scopes: readonly string[];
+  /** Until when the access token lives, in milliseconds since 1970, if the provider said so. */
+  readonly expiresAt: number | undefined;
+  /** What the access token came by; `undefined` if the user signed in for it. */
+  readonly renewedBy: Rung | undefined;
+}
+
+/** Nobody is signed in, because signing in failed. */
+export interface Failed {
+  readonly status: "failed";
+  readonly error: AuthError;
+}
+
+/** The standard claims of OpenID Connect Core §5.1, and whatever else the provider puts there. */
+export interface Claims {
+  readonly sub?: string;
+  readonly name?: string;
+  readonly given_name?: string;
+  readonly family_name?: string;
+  readonly middle_name?: string;
+  readonly nickname?: string;
+  readonly preferred_username?: string;
+  readonly profile?: string;
+  readonly picture?: string;
+  readonly website?: string;
+  readonly email?: string;
+  readonly email_verified?: boolean;
+  readonly gender?: string;
+  readonly birthdate?: string;
+  readonly zoneinfo?: string;
+  readonly locale?: string;
+  readonly phone_number?: string;
+  readonly phone_number_verified?: boolean;
+  readonly updated_at?: number;
+  readonly auth_time?: number;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
+  readonly [claim: string]: unknown;
+}
+
+/** A way to a new token. */
+export type Rung = "refresh_token" | "tab" | "frame" | "redirect";
+
+/** Why a session ended. */
+export type Ended = "expired" | "rejected" | "signed_out" | "signed_out_at_provider" | "signed_out_elsewhere" | "user_changed";
+
+/** What an app holds: who is signed in, and never a token. */
+export interface Auth<C extends object = {}> extends Disposable {
+  /** Whether somebody is signed in. */
+  readonly session: Session<C>;
+
+  /**
+   * Leaves for the provider. Resolves when the navigation has begun; any number of calls begin one.
+   * @throws {AuthError} when the sign-in cannot begin. Nothing was remembered then.
+   */
+  signIn(options?: SignInOptions): Promise<void>;
+
+  /**
+   * Finishes a sign-in if the address carries its response. `open` does it by itself, unless it was told not to. When this returns, before
+   * anything is awaited, the response has left the address bar. Called again it gives the same answer.
+   * @throws {AuthError} when the response is not acceptable. Who was signed in before still is.
+   */
+  finishSignIn(): Promise<Finished>;
+
+  /**
+   * Calls an API as `fetch` does: with the token if it is one of `api`, and not at all otherwise. When the API refuses the token, it is
+   * renewed and the request sent once more, unless its body is a `ReadableStream`. Redirects are not followed: with `redirect: "manual"`
+   * they are an opaque answer, else an error.
+   * @throws {AuthError} when nobody is signed in, the destination is not listed, or no answer came.
+   * @throws {DOMException} `AbortError`, or the signal's reason, when it is aborted.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+
+  /**
+   * Asks the provider for claims about the user who is signed in.
+   * @throws {AuthError} when nobody is signed in, no answer came, or it is about somebody else.
+   */
+  userInfo(): Promise<Readonly<Claims & C>>;
+
+  /**
+   * Renews the access token now. It is done by itself in time: this is for who knows that something changed at the provider.
+   * @throws {AuthError} when no way led to a new token. The session goes on with the one that is there.
+   */
+  renew(): Promise<void>;
+
+  /**
+   * Signs out. When this returns, before anything is awaited, the tokens are gone here; then the other tabs are told, the refresh token is
+   * revoked, and, unless told to stay, the browser leaves for the provider.
+   * @throws {AuthError} when the provider cannot be asked. The user is signed out here all the same.
+   */
+  signOut(options?: SignOutOptions): Promise<void>;
+
+  /** Whether the user signed out in this browser within the last minute: not the time to send anybody to sign in by itself. */
+  readonly signedOutJustNow: boolean;
+
+  /**
+   * Stands at the app's front-channel logout URI, which the provider loads in a frame: ends the session that the address names. `false`
+   * when no tab had it.
+   */
+  frontChannelLogout(): Promise<boolean>;
+
+  /** Calls back when something of this type happens, or anything for `"*"`. Returns what ends that. */
+  on<T extends Event["type"]>(type: T, listener: (event: Extract<Event, { type: T }>) => void): () => void;
+  on(type: "*", listener: (event: Event) => void): () => void;
+
+  /** Calls back when `session` changes. Returns what ends that. Made for `useSyncExternalStore`, as `getSnapshot` is. */
+  readonly subscribe: (listener: () => void) => () => void;
+  /** The same as `session`. */
+  readonly getSnapshot: () => Session<C>;
+
+  /** Drops the tokens, and removes all that was stored for this client. `using` does it. */
+  close(): void;
+}
+
+/** How a user signs in. */
+export interface SignInOptions {
+  /** Where in the app the user wants to be afterwards. Default: here. */
+  returnTo?: string | URL;
+  /** What the provider shall show. */
+  prompt?: "none" | Prompt | readonly Prompt[];
+  /** How long ago the user may have authenticated, in seconds. */
+  maxAgeSeconds?: number;
+  /** Whom the provider shall suggest. */
+  loginHint?: string;
+  /** Languages for the provider's pages, best first (BCP 47). */
+  uiLocales?: string | readonly string[];
+  /** Ways of authenticating, best first: one of these is wished for. */
+  preferredAcr?: string | readonly string[];
+  /** Ways of authenticating: one of these is required, and verified in the ID token. */
+  requiredAcr?: string | readonly string[];
+  /** Other parameters for the provider. None that this library sets. */
+  extra?: Readonly<Record<string, string>>;
+}
+
+/** What the provider shall do with the user (OpenID Connect Core §3.1.2.1). */
+export type Prompt = "login" | "consent" | "create" | "select_account";
+
+export interface SignOutOptions {
+  /** Only this app, in all tabs: the user stays signed in at the provider. Default `false`. */
+  local?: boolean;
+}
+
+/** What came of looking at the address. */
+export type Finished =
+  /** There was no response of ours in it, and nobody is signed in. */
+  | { readonly outcome: "nothing" }
+  /** There was none, but somebody was signed in before the page was loaded, and still is. */
+  | { readonly outcome: "restored" }
+  /** Somebody signed in, and wanted to be there: path, query and hash. */
+  | { readonly outcome: "signed_in"; readonly returnTo: string }
+  /** The provider was asked without showing anything, and says that it must. */
+  | { readonly outcome: "sign_in_needed"; readonly returnTo: string };
+
+/** Something that happened. No event holds a secret. */
+export type Event =
+  | { readonly type: "api_answered"; readonly url: string; readonly status: number; readonly text: string }
+  | { readonly type: "callback_received"; readonly text: string }
+  | { readonly type: "code_redeemed"; readonly text: string }
+  | { readonly type: "ended"; readonly reason: Ended; readonly text: string }
+  | { readonly type: "failed"; readonly error: AuthError; readonly text: string }
+  | { readonly type: "id_token_verified"; readonly algorithm: string; readonly text: string }
+  | { readonly type: "keys_read"; readonly text: string }
+  | { readonly type: "metadata_read"; readonly text: string }
+  | { readonly type: "redirecting"; readonly text: string }
+  | { readonly type: "renewed"; readonly by: Rung; readonly text: string }
+  | {
+      readonly type: "renewal_failed";
+      readonly by: Rung;
+      readonly error: AuthError | undefined;
+      /** After how many seconds all is tried again. */
+      readonly pauseSeconds: number | undefined;
+      readonly text: string;
+    }
+  | { readonly type: "revoked"; readonly error: AuthError | undefined; readonly text: string }
+  | { readonly type: "scope_changed"; readonly missing: readonly string[]; readonly added: readonly string[]; readonly text: string }
+  | { readonly type: "sign_in_needed"; readonly text: string }
+  | { readonly type: "signed_in"; readonly text: string }
+  | { readonly type: "signed_out_at_provider"; readonly text: string };
+
+/** Why something did not work. It never holds a token, a code or another secret. */
+export class AuthError extends Error {
+  override readonly name: "AuthError";
+  /** What a program compares. `provider` for every answer of the provider that says `error`: see there. */
+  readonly code: AuthErrorCode;
+  /** Who must act. */
+  readonly kind: AuthErrorKind;
+  /** Whether it is safe to try again. */
+  readonly retryable: boolean;
+  /** The provider's error code (RFC 6749 §5.2), such as `access_denied`. */
+  readonly error: string | undefined;
+  /** What the provider says about it to a developer. Not to be shown as HTML. */
+  readonly errorDescription: string | undefined;
+  /** The provider's page about it. */
+  readonly errorUri: string | undefined;
+  /** The status code of the answer, where that is what was wrong. */
+  readonly status: number | undefined;
+  /** The option that cannot work, where that is what was wrong. */
+  readonly option: string | undefined;
+}
+
+/**
+ * Who must act: nobody, who tries again (`interrupted`); who runs provider or API, if it is no attack (`misbehaved`); the developer of the
+ * app (`misconfigured`); the user, or who runs the provider (`provider`).
+ */
+export type AuthErrorKind = "interrupted" | "misbehaved" | "misconfigured" | "provider";

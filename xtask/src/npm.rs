@@ -1,0 +1,61 @@
+//! The npm package in `pkg/`: its wasm, and what else the tarball takes along.
+
+use std::fs;
+use std::process::ExitCode;
+
+use crate::Result;
+use crate::size::{self, Bytes};
+use crate::tools::{Tool, Toolbox};
+
+/// Built once for everybody: the standard library too, for size, and without the texts of panics. Compilers call that unstable, and
+/// allow it where they are told that this one is meant.
+const FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none";
+
+/// What stands elsewhere in the repository and belongs into the package.
+const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Builds the package, and says what a visitor downloads.
+pub(crate) fn build(toolbox: &mut Toolbox) -> Result<ExitCode> {
+    let sizes = package(toolbox)?;
+    println!("{}", table(&sizes));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the package, and measures it: name and bytes of each file that signing in loads.
+pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)>> {
+    toolbox.provide(&[Tool::WasmTarget, Tool::RustSource, Tool::WasmBindgen, Tool::Binaryen])?;
+    let target = toolbox.target().join("npm");
+    let mut cargo = toolbox.cargo();
+    cargo.args(["build", "--release", "--package", "tokenkeep-npm", "--target", "wasm32-unknown-unknown", "--target-dir"]).arg(&target);
+    cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS);
+    toolbox.run("building the wasm of the npm package (a minute the first time)", &mut cargo)?;
+
+    let out = toolbox.path("pkg/wasm");
+    let built = target.join("wasm32-unknown-unknown/release/tokenkeep_npm.wasm");
+    let mut bindgen = toolbox.command("wasm-bindgen");
+    bindgen.args(["--target", "web", "--no-typescript", "--out-name", "tokenkeep", "--out-dir"]).arg(&out).arg(&built);
+    toolbox.run("making its JavaScript", &mut bindgen)?;
+    let wasm = out.join("tokenkeep_bg.wasm");
+    toolbox.run("shrinking it", toolbox.command("wasm-opt").arg("-Oz").arg(&wasm).arg("-o").arg(&wasm))?;
+
+    for name in TAKEN_ALONG {
+        let (from, to) = (toolbox.path(name), toolbox.path("pkg").join(name));
+        fs::copy(&from, &to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
+    }
+    let files = ["wasm/tokenkeep_bg.wasm", "wasm/tokenkeep.js", "index.js", "error.js", "response.js"];
+    let paths = files.map(|file| toolbox.path("pkg").join(file));
+    let bytes = size::weigh(toolbox, &paths.each_ref())?;
+    Ok(files.into_iter().zip(bytes).collect())
+}
+
+pub(crate) fn table(sizes: &[(&str, Bytes)]) -> String {
+    let (head, mut rows) = (Bytes::head(), Vec::new());
+    let mut sum = Bytes::default();
+    for (name, bytes) in sizes {
+        rows.push(bytes.row(name));
+        sum = sum.plus(*bytes);
+    }
+    rows.push(sum.row("all"));
+    format!("{head}{}\nas a server sends them compressed; js as it is in the package, not minified", rows.concat())
+}
