@@ -15,7 +15,7 @@ pub(crate) fn serve(release: bool) -> Result<ExitCode> {
     TcpListener::bind(ADDRESS).map_err(|error| format!("the demo needs {ADDRESS}, and that cannot be had: {error}"))?;
 
     let mut toolbox = Toolbox::new()?;
-    toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::ProviderPackages, Tool::Crates])?;
+    toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::Packages("demo/provider"), Tool::Crates])?;
 
     eprintln!(
         "\nThe demo will be at http://{ADDRESS}/ when Trunk has built it (a minute or two the first time).\n\

@@ -28,7 +28,7 @@ cargo xtask simulate [--seeds N] [--from SEED]
                              many tabs, a provider and a user in virtual time: what must hold, holds
 cargo xtask size [--json]    what tokenkeep adds to a Leptos app, in bytes
 cargo xtask test [STEP...]   set up, then run everything, or only the steps named:
-                             fmt clippy docs native provider wasm e2e size
+                             fmt clippy docs native provider wasm e2e npm www size
         [--browser NAME]     wasm and e2e in chromium (the default), firefox, webkit, or all of them
 cargo xtask help             this text";
 
@@ -106,7 +106,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Npm => npm::build(&mut Toolbox::new()?),
         Task::Setup => {
             let mut toolbox = Toolbox::new()?;
-            toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::ProviderPackages])?;
+            toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::Packages("demo/provider")])?;
             toolbox.provide(&Browser::ALL.map(Tool::Browser))?;
             eprintln!("Ready: `cargo xtask demo` serves the demo, `cargo xtask test --browser all` tests everything.");
             Ok(ExitCode::SUCCESS)
@@ -135,6 +135,8 @@ mod tests {
             Step::Provider,
             Step::Wasm(Browser::Chromium),
             Step::E2e(Browser::Chromium),
+            Step::Npm,
+            Step::Www(Browser::Chromium),
             Step::Size,
         ];
         assert_eq!(parse(&["test"]), Ok(Task::Test(every.to_vec())));

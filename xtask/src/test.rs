@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::browser::Browser;
 use crate::tools::{Tool, Toolbox};
-use crate::{Result, size};
+use crate::{Result, npm, size};
 
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
@@ -23,11 +23,15 @@ pub(crate) enum Step {
     Provider,
     Wasm(Browser),
     E2e(Browser),
+    /// The npm package, as its user gets it.
+    Npm,
+    /// The TypeScript demo in place of the other one.
+    Www(Browser),
     Size,
 }
 
 impl Step {
-    pub(crate) const NAMES: [&str; 8] = ["fmt", "clippy", "docs", "native", "provider", "wasm", "e2e", "size"];
+    pub(crate) const NAMES: [&str; 10] = ["fmt", "clippy", "docs", "native", "provider", "wasm", "e2e", "npm", "www", "size"];
 
     /// The step of this name, once for each of the browsers if it runs in one.
     pub(crate) fn named(name: &str, browsers: &[Browser]) -> Result<Vec<Self>> {
@@ -40,6 +44,9 @@ impl Step {
             "provider" => vec![Self::Provider],
             "wasm" => in_each(Self::Wasm),
             "e2e" => in_each(Self::E2e),
+            "npm" => vec![Self::Npm],
+            // The engines differ in what the library does, which the other demo shows in each of them.
+            "www" => vec![Self::Www(Browser::Chromium)],
             "size" => vec![Self::Size],
             _ => return Err(format!("no such step: {name}")),
         })
@@ -54,6 +61,8 @@ impl Step {
             Self::Provider => "provider".into(),
             Self::Wasm(browser) => format!("wasm {}", browser.name()),
             Self::E2e(browser) => format!("e2e {}", browser.name()),
+            Self::Npm => "npm".into(),
+            Self::Www(browser) => format!("www {}", browser.name()),
             Self::Size => "size".into(),
         }
     }
@@ -62,11 +71,21 @@ impl Step {
         match self {
             Self::Fmt | Self::Native => vec![],
             Self::Clippy | Self::Docs => vec![Tool::WasmTarget],
-            Self::Provider => vec![Tool::ProviderPackages],
+            Self::Provider => vec![Tool::Packages("demo/provider")],
             Self::Wasm(browser) => vec![Tool::WasmTarget, Tool::WasmBindgen, Tool::Browser(browser)],
             Self::E2e(browser) => {
                 let built = [Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen];
-                built.into_iter().chain([Tool::ProviderPackages, Tool::Browser(browser), Tool::Crates]).collect()
+                built.into_iter().chain([Tool::Packages("demo/provider"), Tool::Browser(browser), Tool::Crates]).collect()
+            }
+            Self::Npm => {
+                let built = [Tool::WasmTarget, Tool::RustSource, Tool::WasmBindgen, Tool::Binaryen];
+                let run = [Tool::Packages("demo/provider"), Tool::Packages("tests/packaging"), Tool::Browser(Browser::Chromium)];
+                built.into_iter().chain(run).collect()
+            }
+            Self::Www(browser) => {
+                let built = [Tool::WasmTarget, Tool::RustSource, Tool::WasmBindgen, Tool::Binaryen];
+                let run = [Tool::Packages("demo/provider"), Tool::Packages("www"), Tool::Browser(browser)];
+                built.into_iter().chain(run).collect()
             }
             Self::Size => vec![Tool::WasmTarget, Tool::WasmBindgen, Tool::Binaryen],
         }
@@ -83,8 +102,19 @@ impl Step {
             Self::Wasm(browser) => wasm(toolbox, browser),
             Self::E2e(browser) => {
                 let built = *demo.get_or_insert_with(|| demo_of(toolbox));
-                if built.failed > 0 { built } else { e2e(toolbox, browser) }
+                if built.failed > 0 { built } else { e2e(toolbox, browser, "dist") }
             }
+            Self::Npm => match npm::package(toolbox) {
+                Ok(_) => count(toolbox.command("npm").args(["test", "--prefix", "tests/packaging"])),
+                Err(problem) => failed(&problem),
+            },
+            Self::Www(browser) => match npm::package(toolbox) {
+                Ok(_) => {
+                    let built = check(toolbox.command("npm").args(["run", "build", "--prefix", "www"]));
+                    if built.failed > 0 { built } else { e2e(toolbox, browser, "www/dist") }
+                }
+                Err(problem) => failed(&problem),
+            },
             Self::Size => within_budget(toolbox),
         }
     }
@@ -96,7 +126,7 @@ fn clippy(toolbox: &Toolbox) -> Tally {
         cargo.arg("clippy").args(arguments).args(["--", "-D", "warnings"]);
         check(&mut cargo)
     };
-    let apps = ["-p", "tokenkeep-demo", "-p", "tokenkeep-size-base", "-p", "tokenkeep-size-with"];
+    let apps = ["-p", "tokenkeep-demo", "-p", "tokenkeep-npm", "-p", "tokenkeep-size-base", "-p", "tokenkeep-size-with"];
     all([
         clippy(&["--workspace", "--all-targets"]),
         // Alone, because the other packages turn its feature on.
@@ -140,9 +170,9 @@ fn demo_of(toolbox: &Toolbox) -> Tally {
     check(toolbox.command("trunk").args(["build", "--release"]).env("TOKENKEEP_NO_PROVIDER", "1"))
 }
 
-fn e2e(toolbox: &Toolbox, browser: Browser) -> Tally {
+fn e2e(toolbox: &Toolbox, browser: Browser, dist: &str) -> Tally {
     let mut cargo = toolbox.cargo();
-    cargo.args(["test", "-p", "tokenkeep-e2e", "--no-fail-fast"]).env("TOKENKEEP_DIST", toolbox.path("dist"));
+    cargo.args(["test", "-p", "tokenkeep-e2e", "--no-fail-fast"]).env("TOKENKEEP_DIST", toolbox.path(dist));
     count_in(browser, toolbox, cargo)
 }
 
@@ -152,11 +182,13 @@ fn count_in(browser: Browser, toolbox: &Toolbox, mut command: Command) -> Tally 
             browser.drive(&mut command, screen.as_ref());
             count(&mut command)
         }
-        Err(problem) => {
-            println!("--- {problem}");
-            Tally::FAILED
-        }
+        Err(problem) => failed(&problem),
     }
+}
+
+fn failed(problem: &str) -> Tally {
+    println!("--- {problem}");
+    Tally::FAILED
 }
 
 fn within_budget(toolbox: &mut Toolbox) -> Tally {
@@ -362,7 +394,7 @@ mod tests {
         for name in Step::NAMES {
             let steps = Step::named(name, &[Browser::Firefox]);
             let found: Vec<_> = steps.iter().flatten().map(|step| step.name()).collect();
-            assert_eq!(found.iter().map(|found| found.trim_end_matches(" firefox")).collect::<Vec<_>>(), [name]);
+            assert_eq!(found.iter().filter_map(|found| found.split(' ').next()).collect::<Vec<_>>(), [name]);
         }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) enum Tool {
     Binaryen,
     Browser(Browser),
     Crates,
-    ProviderPackages,
+    /// The npm packages of this folder.
+    Packages(&'static str),
     RustSource,
     Trunk,
     WasmBindgen,
@@ -105,7 +106,7 @@ impl Toolbox {
                 Tool::Binaryen => self.binaryen()?,
                 Tool::Browser(browser) => self.browser(browser)?,
                 Tool::Crates => self.crates()?,
-                Tool::ProviderPackages => self.provider_packages()?,
+                Tool::Packages(folder) => self.packages(folder)?,
                 Tool::RustSource => self.rust_source()?,
                 Tool::Trunk => self.trunk()?,
                 Tool::WasmBindgen => self.wasm_bindgen()?,
@@ -219,19 +220,18 @@ impl Toolbox {
         self.run(&format!("installing wasm-opt from npm's binaryen {BINARYEN} (seconds)"), &mut npm)
     }
 
-    fn provider_packages(&self) -> Result<()> {
+    fn packages(&self, folder: &str) -> Result<()> {
         self.node()?;
-        let provider = self.path("demo/provider");
         // npm writes this file last.
-        let installed = modified(&provider.join("node_modules/.package-lock.json"));
-        let locked = modified(&provider.join("package-lock.json"));
+        let installed = modified(&self.path(folder).join("node_modules/.package-lock.json"));
+        let locked = modified(&self.path(folder).join("package-lock.json"));
         if installed.is_some() && installed >= locked {
-            found("npm packages of demo/provider");
+            found(&format!("npm packages of {folder}"));
             return Ok(());
         }
         let mut npm = self.command("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--prefix", "demo/provider"]);
-        self.run("installing the npm packages of demo/provider (seconds)", &mut npm)
+        npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(self.path(folder));
+        self.run(&format!("installing the npm packages of {folder} (seconds)"), &mut npm)
     }
 
     fn node(&self) -> Result<()> {
