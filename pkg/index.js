@@ -132,10 +132,10 @@ class Auth {
       told.error = new AuthError(spoken(told.error));
     }
     const what = frozen(told);
-    if (what.status !== undefined) {
+    if (what.type === undefined) {
       this.#session = what;
     }
-    for (const listener of [...(what.status === undefined ? this.#events : this.#listeners)]) {
+    for (const listener of [...(what.type === undefined ? this.#listeners : this.#events)]) {
       try {
         listener(what);
       } catch (thrown) {

@@ -14,9 +14,10 @@
 //! - `Rejected`: the provider ended the grant, or revoked it when the user signed out.
 //! - `UserChanged`: another user signed in, here or at the provider.
 //! - `Expired`: every rung was closed by what the world did.
-//!   - The refresh token: there is none; or the answer to one of the grant was lost, or never came to its tab; or another grant took
-//!     the place of this one; or the tab that has the latest one is gone, stands still or cannot be heard; or the journal was in
-//!     trouble; or a clock was set, by which tabs measure how long another one has been at it.
+//!   - The refresh token: there is none; or the answer to one of the grant was lost, or never came to its tab; or a tab was
+//!     gone when it had said that it would present it; or another grant took the place of this one; or the tab that has the
+//!     latest one is gone, stands still or cannot be heard; or the journal was in trouble; or a clock was set, by which tabs
+//!     measure how long another one has been at it.
 //!   - The frame: frames do not work here; or the session at the provider was over; or a frame was opened in bad weather, or its answer was
 //!     older than it looked because a clock was set.
 //!   - The redirect: it is not opted into, or it came to nothing a moment ago.
@@ -196,6 +197,7 @@ struct Truth {
     journal_trouble: Cell<Option<u64>>,
     clock_was_set: Cell<bool>,
     stood_still: Cell<bool>,
+    claim_lost: Cell<bool>,
     open_calls: RefCell<BTreeMap<u64, (u64, &'static str)>>,
     calls: Cell<u64>,
 }
@@ -476,6 +478,7 @@ impl Truth {
             || self.clock_was_set.get()
             || self.ended.borrow().contains(&grant)
             || elsewhere
+            || self.claim_lost.get()
             // Perhaps with a claim of the page that left.
             || (self.stood_still.get() && self.traits.by_redirect && self.redirect_closed())
     }
@@ -569,6 +572,7 @@ impl Simulation {
             journal_trouble: Cell::default(),
             clock_was_set: Cell::default(),
             stood_still: Cell::default(),
+            claim_lost: Cell::default(),
             open_calls: RefCell::default(),
             calls: Cell::default(),
         });
@@ -667,6 +671,16 @@ impl Simulation {
     }
 
     fn bury(&self, page: Open) {
+        // It may have written down that it will present a token, and be gone before it does.
+        let rows = self.world.journal.records.borrow();
+        let claimed = rows.values().filter_map(|row| row.split(' ').nth(1)?.parse::<usize>().ok()).max().unwrap_or(0);
+        drop(rows);
+        let grant = self.world.provider.grants();
+        let of_grant = |token: &&String| self.truth.provider.lineage(token).is_some_and(|(of, _)| of == grant);
+        let made = self.truth.presented.borrow().keys().filter(of_grant).count();
+        if claimed > made || (claimed > 0 && !self.truth.traits.rotates) {
+            self.truth.claim_lost.set(true);
+        }
         self.truth.pages.borrow_mut().remove(&page.id);
         self.truth.open_calls.borrow_mut().retain(|_, (id, _)| *id != page.id);
         page.tab.process.dead.set(true);

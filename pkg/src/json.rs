@@ -37,7 +37,7 @@ fn session(session: &Session) -> Json {
     ])
 }
 
-/// A state, told apart from events by its member `status`.
+/// A state, told apart from events by having no `type`.
 pub(crate) fn state(state: &State) -> Json {
     match state {
         State::Failed(why) => object([("status", text("failed")), ("error", Some(error(why)))]),
