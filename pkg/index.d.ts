@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 /**
  * Sign-in for single-page apps: OAuth 2 and OpenID Connect in the browser, with tokens in memory only.
  *
@@ -302,6 +303,7 @@ export type Event =
 
 /** Why something did not work. It never holds a token, a code or another secret. */
 export class AuthError extends Error {
+  private constructor();
   override readonly name: "AuthError";
   /** What a program compares. `provider` for every answer of the provider that says `error`: see there. */
   readonly code: AuthErrorCode;
