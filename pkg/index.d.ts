@@ -83,7 +83,10 @@ export interface Options {
    * provider that sends neither.
    */
   dangerousFrontChannelLogoutWithoutSession?: boolean;
-  /** Whether `open` looks at the address by itself. With `false`, call `finishSignIn`. Default `true`. */
+  /**
+   * Whether `open` looks at the address by itself. With `false`, call `finishSignIn`: for an app that has a page for it, or that wants to hear
+   * of every event from the first one. Default `true`.
+   */
   finishSignIn?: boolean;
   /** The wasm, where the bundler does not find it: its URL, its bytes, or a response that brings it. */
   wasm?: string | URL | BufferSource | Response | WebAssembly.Module | Promise<Response>;
@@ -202,7 +205,8 @@ export interface Auth<C extends object = {}> extends Disposable {
   userInfo(): Promise<Readonly<Claims & C>>;
 
   /**
-   * Renews the access token now. It is done by itself in time: this is for who knows that something changed at the provider.
+   * Renews the access token now, unless it is younger than two seconds. It is done by itself in time: this is for who knows that something
+   * changed at the provider.
    * @throws {AuthError} when no way led to a new token. The session goes on with the one that is there.
    */
   renew(): Promise<void>;

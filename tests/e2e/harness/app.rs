@@ -97,7 +97,7 @@ fn answer(request: &Request, files: &Files, config: &Response) -> Response {
     }
 }
 
-/// What `trunk build` made, and the headers that Trunk.toml gives to it.
+/// What `trunk build` made, and the headers that Trunk.toml gives to it; or what Vite made, which brings its headers along.
 struct Files {
     folder: PathBuf,
     policy: String,
@@ -109,6 +109,13 @@ impl Files {
         let folder = env::var_os("TOKENKEEP_DIST").map(PathBuf::from).filter(|folder| folder.join("index.html").is_file());
         let folder = folder.expect("TOKENKEEP_DIST: the absolute path of what `trunk build --release` made");
 
+        if let Ok(text) = fs::read_to_string(folder.join("_headers")) {
+            let all = text.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": "));
+            let all = all.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+            let (policy, headers): (Vec<_>, Vec<_>) = all.partition(|(name, _)| name == "content-security-policy");
+            let policy = policy.into_iter().next().expect("a policy in _headers").1;
+            return Self { folder, policy, headers };
+        }
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Trunk.toml")).expect("Trunk.toml");
         let serve = text.parse::<toml::Table>().expect("Trunk.toml").remove("serve").expect("[serve]");
         let text = |value: &toml::Value| value.as_str().expect("a text").to_owned();
@@ -138,7 +145,7 @@ impl Files {
     fn page(&self, config: &Response) -> Response {
         let nonce = format!("{:016x}", RandomState::new().build_hasher().finish());
         let html = fs::read_to_string(self.folder.join("index.html")).expect("index.html");
-        assert!(html.contains(NONCE), "index.html has no {NONCE}: was it built with create_nonce?");
+        assert!(html.contains(NONCE) == self.policy.contains("{{NONCE}}"), "index.html has no {NONCE}: was it built with create_nonce?");
         let policy = self.policy.replace("{{NONCE}}", &nonce);
         // The policy names the demo's usual ports, and these are others.
         let configured: Value = serde_json::from_slice(&config.body).unwrap_or_default();

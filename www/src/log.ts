@@ -1,0 +1,202 @@
+// What happened: the events of tokenkeep with their times. Never a secret, because events hold none.
+//
+// The list survives the way to the provider and back in `sessionStorage`.
+
+import type { Ended, Event, Rung } from "tokenkeep";
+
+import { button, h } from "./dom.js";
+import { troubleOf } from "./problem.js";
+import { nameOf } from "./renewal.js";
+import { Cell, follow, part } from "./source.js";
+import { forMachines, toTheMillisecond } from "./time.js";
+
+const KEY = "tokenkeep-demo.events";
+
+/** What is older than so many events is forgotten. */
+const MOST = 50;
+
+interface Entry {
+  readonly at: number;
+  readonly event: string;
+  readonly text: string;
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  ApiAnswered: "API call",
+  CallbackReceived: "Callback",
+  CodeRedeemed: "Code redeemed",
+  Ended: "Session over",
+  Failed: "Failed",
+  IdTokenVerified: "ID token verified",
+  KeysRead: "Keys",
+  MetadataRead: "Discovery",
+  Redirecting: "Redirect",
+  Renewed: "Renewed",
+  RenewalFailed: "Not renewed",
+  RevocationFailed: "Not revoked",
+  Revoked: "Revoked",
+  ScopeChanged: "Scope",
+  SignInNeeded: "Sign-in needed",
+  SignedIn: "Signed in",
+  SignedOutAtProvider: "Signed out at provider",
+};
+
+export class Log {
+  readonly entries = new Cell<readonly Entry[]>(restore());
+
+  note(event: Event): void {
+    this.add(...describe(event));
+  }
+
+  add(event: string, text: string): void {
+    this.#set([...this.entries.getSnapshot(), { at: Date.now(), event, text }].slice(-MOST));
+  }
+
+  clear(): void {
+    this.#set([]);
+  }
+
+  #set(entries: readonly Entry[]): void {
+    this.entries.set(entries);
+    store(entries);
+  }
+}
+
+export function eventLog(log: Log): HTMLElement {
+  const { entries } = log;
+  const clearButton = button("Clear", () => log.clear(), { class: "small" });
+  const nothing = h("p", { class: "quiet" }, "Nothing yet. Sign in, and each step is listed here.");
+  const list = h(
+    "ol",
+    { "aria-label": "What happened", id: "events" },
+    part(
+      entries,
+      (all) => all,
+      (all) => all.map(line),
+    ),
+  );
+  const body = h("div", { class: "log-body", role: "group", "aria-labelledby": "what-happened" }, list);
+  const aside = h(
+    "aside",
+    { class: "log", "aria-labelledby": "what-happened" },
+    h("div", { class: "log-head" }, h("h2", { id: "what-happened" }, "What happened"), clearButton),
+    nothing,
+    body,
+  );
+  return follow(aside, entries, (_, { length }) => {
+    clearButton.disabled = length === 0;
+    nothing.hidden = length > 0;
+    body.tabIndex = length > 0 ? 0 : -1;
+  });
+}
+
+function line({ at, event, text }: Entry): HTMLElement {
+  return h(
+    "li",
+    { "data-event": event },
+    h("strong", {}, TITLES[event] ?? "Event"),
+    h("time", { datetime: forMachines(at) }, toTheMillisecond(at)),
+    h("span", {}, text),
+  );
+}
+
+/** What is kept of an event: its name, and what there is to say about it. */
+function describe(event: Event): [string, string] {
+  switch (event.type) {
+    case "api_answered":
+      return ["ApiAnswered", `${event.status} from ${event.url}`];
+    case "callback_received":
+      return ["CallbackReceived", "Back from the provider. Its answer left the address bar."];
+    case "code_redeemed":
+      return ["CodeRedeemed", "Exchanged for tokens, which stay in memory."];
+    case "ended":
+      return ["Ended", `${ended(event.reason)} The tokens are gone.`];
+    case "failed":
+      return ["Failed", troubleOf(event.error).code];
+    case "id_token_verified":
+      return ["IdTokenVerified", `${event.algorithm} signature, issuer, audience, nonce and time are right.`];
+    case "keys_read":
+      return ["KeysRead", "The provider’s public keys were read."];
+    case "metadata_read":
+      return ["MetadataRead", "The provider’s metadata was read."];
+    case "redirecting":
+      return ["Redirecting", "Leaving for the provider."];
+    case "renewed":
+      return ["Renewed", renewed(event.by)];
+    case "renewal_failed": {
+      const why = event.error ? troubleOf(event.error).code : "not possible";
+      const next = event.pauseSeconds === undefined ? "" : ` Next try in ${Math.max(1, event.pauseSeconds)} s.`;
+      return ["RenewalFailed", `By ${nameOf(event.by)}: ${why}.${next}`];
+    }
+    case "revoked":
+      return event.error
+        ? ["RevocationFailed", troubleOf(event.error).code]
+        : ["Revoked", "The provider takes the refresh token no more."];
+    case "scope_changed":
+      return ["ScopeChanged", scopeChanged(event.missing, event.added)];
+    case "sign_in_needed":
+      return ["SignInNeeded", "Nothing else leads to a new token."];
+    case "signed_in":
+      return ["SignedIn", "The app knows who you are."];
+    case "signed_out_at_provider":
+      return ["SignedOutAtProvider", "Back from the provider, where you are signed out too."];
+  }
+}
+
+function ended(reason: Ended): string {
+  switch (reason) {
+    case "expired":
+      return "The last token ended, and nothing led to a new one.";
+    case "rejected":
+      return "The provider refused the refresh token.";
+    case "signed_out":
+      return "You signed out here.";
+    case "signed_out_at_provider":
+      return "You signed out at the provider.";
+    case "signed_out_elsewhere":
+      return "You signed out in another tab.";
+    case "user_changed":
+      return "Another user signed in.";
+  }
+}
+
+function renewed(by: Rung): string {
+  switch (by) {
+    case "refresh_token":
+      return "By the refresh token.";
+    case "tab":
+      return "By another tab, which handed its tokens over, sealed.";
+    case "frame":
+      return "By the provider, asked in a hidden frame.";
+    case "redirect":
+      return "By the provider, asked on the way there and back.";
+  }
+}
+
+function scopeChanged(missing: readonly string[], added: readonly string[]): string {
+  const parts = [];
+  if (missing.length > 0) parts.push(`The access token is not for ${missing.join(" ")}.`);
+  if (added.length > 0) parts.push(`It is also for ${added.join(" ")}.`);
+  return parts.join(" ");
+}
+
+/** Storage can be blocked or full. The list then lasts as long as the page. */
+function store(entries: readonly Entry[]): void {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(entries));
+  } catch {}
+}
+
+function restore(): readonly Entry[] {
+  try {
+    const entries: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(entries) && entries.every(isEntry) ? entries : [];
+  } catch {
+    return [];
+  }
+}
+
+function isEntry(entry: unknown): entry is Entry {
+  const { at, event, text } = (entry ?? {}) as Partial<Record<keyof Entry, unknown>>;
+  return typeof at === "number" && typeof event === "string" && typeof text === "string";
+}
