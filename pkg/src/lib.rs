@@ -5,7 +5,7 @@
 
 mod json;
 
-use std::rc::Rc;
+use std::{pin::Pin, rc::Rc};
 
 use js_sys::{Function, Promise};
 use tokenkeep::{
@@ -67,7 +67,7 @@ impl Handle {
         let forward = Rc::new(Forward::new(request));
         let head = forward.head();
         let client = self.client.clone();
-        future_to_promise(async move {
+        boxed(async move {
             let head: Request = if once { head?.once() } else { head? };
             client.fetch_by(Some(forward.clone()), head).await.map_err(thrown)?;
             Ok(forward.answer().into())
@@ -97,7 +97,7 @@ impl Handle {
     /// Ends the session that the address names.
     pub fn front_channel_logout(&self) -> Promise {
         let work = self.client.front_channel_logout();
-        future_to_promise(async move { Ok(work.await.into()) })
+        boxed(async move { Ok(work.await.into()) })
     }
 
     /// Where a URL of the app lies: path, query and hash.
@@ -112,7 +112,13 @@ impl Handle {
 }
 
 fn promise<T: 'static>(work: impl Future<Output = Result<T, Error>> + 'static, answer: impl FnOnce(T) -> JsValue + 'static) -> Promise {
-    future_to_promise(async move { work.await.map(answer).map_err(thrown) })
+    boxed(async move { work.await.map(answer).map_err(thrown) })
+}
+
+/// One type for all promises: what keeps them is there once then.
+fn boxed(work: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(work);
+    future_to_promise(work)
 }
 
 fn thrown(error: impl Into<Error>) -> JsValue {
