@@ -4,7 +4,11 @@
 //! will. So a token is presented once, whatever became of the tab that did it, and even if two tabs believe that it is their turn.
 //! No token is written down: a line has a random name, and its tokens are counted.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use super::{
     ports::{Change, Ports, StoreFailure},
@@ -72,21 +76,30 @@ async fn update<T: 'static>(
     key: &str,
     change: impl Fn(Option<Row>) -> (T, Option<Row>) + 'static,
 ) -> Result<T, StoreFailure> {
-    let change = Rc::new(change);
+    let outcome: Rc<RefCell<Option<T>>> = Rc::default();
+    let seen = outcome.clone();
+    let change = move |row| {
+        let (answer, row) = change(row);
+        *seen.borrow_mut() = Some(answer);
+        row
+    };
+    replace(ports, key, Rc::new(change)).await?;
+    outcome.take().ok_or(StoreFailure::Blocked)
+}
+
+async fn replace(ports: &Ports, key: &str, change: Rc<dyn Fn(Option<Row>) -> Option<Row>>) -> Result<(), StoreFailure> {
     // A database may fail to open without saying so: it is asked again once.
     for _ in 0..2 {
-        let outcome: Rc<RefCell<Option<T>>> = Rc::default();
-        let (seen, change) = (outcome.clone(), change.clone());
+        let read: Rc<Cell<bool>> = Rc::default();
+        let (seen, change) = (read.clone(), change.clone());
         let change: Change = Box::new(move |text| {
-            let (answer, row) = change(text.as_deref().and_then(Row::read));
-            *seen.borrow_mut() = Some(answer);
-            row.map(|row| row.write())
+            seen.set(true);
+            change(text.as_deref().and_then(Row::read)).map(|row| row.write())
         });
         match within(&*ports.clock, PATIENCE, ports.journal.update(key, change)).await {
-            Some(Ok(())) => return outcome.take().ok_or(StoreFailure::Blocked),
-            Some(Err(failure)) => return Err(failure),
+            Some(outcome) => return outcome,
             // Once it was read, it may be written at any time: nobody knows.
-            None if outcome.borrow().is_some() => break,
+            None if read.get() => break,
             None => {}
         }
     }

@@ -460,7 +460,6 @@ impl PendingLogin {
 
     /// As text, for a store that outlives the page.
     pub fn to_record(&self) -> Secret<String> {
-        let texts = |texts: &[String]| Json::Array(texts.iter().map(|text| Json::from(text.as_str())).collect());
         let mut members = Vec::new();
         let mut add = |name: &str, value: Json| members.push((name.to_owned(), value));
         for (name, text) in [
@@ -474,15 +473,15 @@ impl PendingLogin {
             ("scope", &self.scope.0),
             ("return_to", &self.return_to),
         ] {
-            add(name, Json::from(text.as_str()));
+            add(name, Json::from(text));
         }
         add("iss_in_responses", Json::Bool(self.iss_in_responses));
         add("fragment", Json::Bool(self.response_mode == ResponseMode::Fragment));
-        add("resources", texts(&self.resources));
-        add("acr", texts(&self.acr));
-        add("begun", Json::Number(Number::from(self.begun.as_millis())));
+        add("resources", Json::from(&*self.resources));
+        add("acr", Json::from(&*self.acr));
+        add("begun", Json::from(self.begun.as_millis()));
         if let Some(max_age) = self.max_age {
-            add("max_age", Json::Number(Number::from(max_age.as_secs())));
+            add("max_age", Json::from(max_age.as_secs()));
         }
         Secret::new(Json::Object(members).to_string())
     }

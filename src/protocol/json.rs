@@ -52,6 +52,11 @@ impl Json {
         if reader.rest.is_empty() { Ok(value) } else { Err(Unreadable::NotJson) }
     }
 
+    /// An object of those members that have a value.
+    pub fn object(members: Vec<(&str, Option<Json>)>) -> Json {
+        Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    }
+
     /// The member of that name, if this is an object that has one. `null` counts as absent.
     pub fn get(&self, name: &str) -> Option<&Json> {
         let Json::Object(members) = self else { return None };
@@ -131,6 +136,24 @@ impl Json {
 impl From<&str> for Json {
     fn from(text: &str) -> Json {
         Json::String(text.to_owned())
+    }
+}
+
+impl From<&String> for Json {
+    fn from(text: &String) -> Json {
+        Json::String(text.clone())
+    }
+}
+
+impl From<u64> for Json {
+    fn from(number: u64) -> Json {
+        Json::Number(number.into())
+    }
+}
+
+impl From<&[String]> for Json {
+    fn from(texts: &[String]) -> Json {
+        Json::Array(texts.iter().map(Json::from).collect())
     }
 }
 
