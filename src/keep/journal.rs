@@ -4,11 +4,7 @@
 //! will. So a token is presented once, whatever became of the tab that did it, and even if two tabs believe that it is their turn.
 //! No token is written down: a line has a random name, and its tokens are counted.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use super::{
     ports::{Change, Ports, StoreFailure},
@@ -71,35 +67,30 @@ pub(crate) enum Claim {
 }
 
 /// Reads what is written, and lets `change` say what shall be written instead.
-async fn update<T: 'static>(
-    ports: &Ports,
-    key: &str,
-    change: impl Fn(Option<Row>) -> (T, Option<Row>) + 'static,
-) -> Result<T, StoreFailure> {
-    let outcome: Rc<RefCell<Option<T>>> = Rc::default();
-    let seen = outcome.clone();
-    let change = move |row| {
-        let (answer, row) = change(row);
-        *seen.borrow_mut() = Some(answer);
-        row
-    };
-    replace(ports, key, Rc::new(change)).await?;
-    outcome.take().ok_or(StoreFailure::Blocked)
+async fn update<T>(ports: &Ports, key: &str, change: impl Fn(Option<Row>) -> (T, Option<Row>) + 'static) -> Result<T, StoreFailure> {
+    let change = Rc::new(change);
+    let decide = change.clone();
+    let row = replace(ports, key, Rc::new(move |row| decide(row).1)).await?;
+    // The same row, so the same answer.
+    Ok(change(row).0)
 }
 
-async fn replace(ports: &Ports, key: &str, change: Rc<dyn Fn(Option<Row>) -> Option<Row>>) -> Result<(), StoreFailure> {
+/// Writes another row, if there shall be one, and answers with the one that was there before.
+async fn replace(ports: &Ports, key: &str, change: Rc<dyn Fn(Option<Row>) -> Option<Row>>) -> Result<Option<Row>, StoreFailure> {
     // A database may fail to open without saying so: it is asked again once.
     for _ in 0..2 {
-        let read: Rc<Cell<bool>> = Rc::default();
+        let read: Rc<RefCell<Option<Option<Row>>>> = Rc::default();
         let (seen, change) = (read.clone(), change.clone());
         let change: Change = Box::new(move |text| {
-            seen.set(true);
-            change(text.as_deref().and_then(Row::read)).map(|row| row.write())
+            let row = text.as_deref().and_then(Row::read);
+            *seen.borrow_mut() = Some(row.clone());
+            change(row).map(|row| row.write())
         });
         match within(&*ports.clock, PATIENCE, ports.journal.update(key, change)).await {
-            Some(outcome) => return outcome,
+            Some(Ok(())) => return read.take().ok_or(StoreFailure::Blocked),
+            Some(Err(failure)) => return Err(failure),
             // Once it was read, it may be written at any time: nobody knows.
-            None if read.get() => break,
+            None if read.borrow().is_some() => break,
             None => {}
         }
     }
