@@ -51,10 +51,8 @@ fn begin(options: &str, before: Option<String>) -> Result<Client, Error> {
 impl Handle {
     /// Leaves for the provider.
     pub fn sign_in(&self, options: &str) -> Promise {
-        match SignIn::from_json(options) {
-            Ok(sign_in) => promise(self.client.sign_in(sign_in), |()| JsValue::UNDEFINED),
-            Err(error) => promise(std::future::ready(Err::<(), Error>(error.into())), |()| JsValue::UNDEFINED),
-        }
+        let work = SignIn::from_json(options).map(|sign_in| self.client.sign_in(sign_in));
+        promise(async move { work?.await }, |()| JsValue::UNDEFINED)
     }
 
     /// Finishes a sign-in, or finds out who is signed in.

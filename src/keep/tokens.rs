@@ -122,10 +122,7 @@ impl Tokens {
             // What has ended is not good for a moment longer.
             let ended = if left == Some(Duration::ZERO) { SHORTEST_LIFE } else { Duration::ZERO };
             access.push(AccessToken {
-                access: Access {
-                    resources: token.strings("resources").ok()??.into_iter().map(str::to_owned).collect(),
-                    scope: token.text("scope").unwrap_or_default().to_owned(),
-                },
+                access: Access { resources: token.strings("resources").ok()??, scope: token.text("scope").unwrap_or_default().to_owned() },
                 token: secret(token, "token")?,
                 scope: Scope::parse(token.text("granted").unwrap_or_default()).ok()?,
                 since: Moment { wall: now.wall.before(ended), steady: now.steady.saturating_sub(ended) },

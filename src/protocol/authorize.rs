@@ -389,13 +389,13 @@ pub fn authorize(
         Some(Acr::Required(values)) => (values.as_slice(), values.clone()),
     };
     if !acr_values.is_empty() {
-        add("acr_values", &words(acr_values.iter().map(String::as_str)));
+        add("acr_values", &acr_values.join(" "));
     }
     if let Some(login_hint) = &sign_in.login_hint {
         add("login_hint", login_hint);
     }
     if !sign_in.ui_locales.is_empty() {
-        add("ui_locales", &words(sign_in.ui_locales.iter().map(String::as_str)));
+        add("ui_locales", &sign_in.ui_locales.join(" "));
     }
     for (name, value) in &sign_in.extra {
         add(name, value);
@@ -422,7 +422,7 @@ pub fn authorize(
     Ok((url, pending))
 }
 
-/// Words with one space between. `join` is there for slices only, and brings more code with it.
+/// Words with one space between. `join` is there for slices only.
 pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut text = String::new();
     for (index, word) in words.enumerate() {
@@ -490,7 +490,7 @@ impl PendingLogin {
     pub fn from_record(record: &str) -> Option<PendingLogin> {
         let record = Json::parse(record).ok()?;
         let text = |name: &str| record.text(name).map(str::to_owned);
-        let texts = |name| Some(record.strings(name).ok()??.into_iter().map(str::to_owned).collect());
+        let texts = |name| record.strings(name).ok()?;
         let number = |name: &str| record.get(name).map(|value| value.as_number().and_then(Number::floor));
         Some(PendingLogin {
             issuer: text("issuer")?,
