@@ -337,7 +337,7 @@ impl Life {
             (_, Input::SignedIn { since, lifetime, rungs }) => {
                 let unlock = self.unlocked();
                 *self = Life { stage: Stage::Resting, lease: Some(Lease::new(since, lifetime, chance)), rungs, interruptions: 0 };
-                unlock.into_iter().chain(self.wake(now)).collect()
+                effects(&[unlock, self.wake(now)])
             }
             (Stage::Out, Input::Ended(_)) => vec![],
             (_, Input::Ended(reason)) => self.end(reason),
@@ -347,7 +347,7 @@ impl Life {
             }
             (Stage::Resting, Input::Woken | Input::Alerted) => match self.lease.and_then(|lease| lease.renewal_in(now)) {
                 Some(Duration::ZERO) => self.queue(),
-                _ => self.wake(now),
+                _ => effects(&[self.wake(now)]),
             },
             (Stage::Resting, Input::Needed) => {
                 let young = self.lease.is_some_and(|lease| lease.is_good(now) && now.since(lease.since) < BREATH);
@@ -368,9 +368,9 @@ impl Life {
             (Stage::Waiting { since, pause, .. }, Input::Woken) if now.since(since) >= pause => self.queue(),
             (Stage::Waiting { since, .. }, Input::Alerted) if now.since(since) >= BREATH => self.queue(),
             (Stage::Waiting { since, breath, .. }, Input::Needed) if now.since(since) >= breath => self.queue(),
-            (Stage::Waiting { .. }, Input::Woken | Input::Alerted) => self.wake(now),
+            (Stage::Waiting { .. }, Input::Woken | Input::Alerted) => effects(&[self.wake(now)]),
             (Stage::Stuck, Input::Woken | Input::Alerted) if !self.is_good(now) => self.end(Ended::Expired),
-            (Stage::Stuck, Input::Woken | Input::Alerted) => self.wake(now),
+            (Stage::Stuck, Input::Woken | Input::Alerted) => effects(&[self.wake(now)]),
             _ => vec![],
         }
     }
@@ -397,7 +397,7 @@ impl Life {
             }
             Some(lease) if lease.is_good(now) => {
                 self.stage = Stage::Stuck;
-                [Effect::Unlock, Effect::SignInNeeded].into_iter().chain(self.wake(now)).collect()
+                effects(&[Some(Effect::Unlock), Some(Effect::SignInNeeded), self.wake(now)])
             }
             Some(_) => {
                 *self = Life::default();
@@ -414,13 +414,13 @@ impl Life {
         self.interruptions = self.interruptions.saturating_add(1);
         self.stage = Stage::Waiting { since: now, pause: pause.saturating_add(asked), breath: asked.max(BREATH) };
         let settled = self.lease.is_none().then_some(Effect::Settled);
-        [Effect::Unlock].into_iter().chain(settled).chain(self.wake(now)).collect()
+        effects(&[Some(Effect::Unlock), settled, self.wake(now)])
     }
 
     fn end(&mut self, reason: Ended) -> Vec<Effect> {
         let unlock = self.unlocked();
         *self = Life::default();
-        unlock.into_iter().chain([Effect::End(reason)]).collect()
+        effects(&[unlock, Some(Effect::End(reason))])
     }
 
     /// Gives the turn to the next tab, if it is this one's.
@@ -429,15 +429,19 @@ impl Life {
     }
 
     /// The timer that the stage needs.
-    fn wake(&self, now: Moment) -> Vec<Effect> {
+    fn wake(&self, now: Moment) -> Option<Effect> {
         let span = match self.stage {
             Stage::Resting => self.lease.and_then(|lease| lease.renewal_in(now)),
             Stage::Stuck => self.lease.and_then(|lease| lease.end_in(now)),
             Stage::Waiting { .. } => self.pause(now),
             Stage::Out | Stage::Queued | Stage::Climbing { .. } => None,
         };
-        span.map(|span| Effect::Wake(span.min(LONGEST_TIMER))).into_iter().collect()
+        span.map(|span| Effect::Wake(span.min(LONGEST_TIMER)))
     }
+}
+
+fn effects(effects: &[Option<Effect>]) -> Vec<Effect> {
+    effects.iter().flatten().copied().collect()
 }
 
 #[cfg(test)]

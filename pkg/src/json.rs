@@ -1,20 +1,13 @@
 //! What JavaScript is told, as JSON. The names are those of `index.d.ts`.
 
-use tokenkeep::{
-    Claims, Ended, Error, Event, Finished, Kind, Rung, Session, State,
-    protocol::{Json, Number},
-};
-
-fn object<const N: usize>(members: [(&str, Option<Json>); N]) -> Json {
-    Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
-}
+use tokenkeep::{Claims, Ended, Error, Event, Finished, Kind, Rung, Session, State, protocol::Json};
 
 fn text(text: &str) -> Option<Json> {
     Some(Json::from(text))
 }
 
 fn number(number: impl Into<u64>) -> Option<Json> {
-    Some(Json::Number(Number::from(number.into())))
+    Some(Json::from(number.into()))
 }
 
 fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Json> {
@@ -26,7 +19,7 @@ pub(crate) fn claims(claims: &Claims) -> Json {
 }
 
 fn session(session: &Session) -> Json {
-    object([
+    Json::object(vec![
         ("status", text("signed_in")),
         ("issuer", text(session.issuer.as_str())),
         ("subject", session.subject().and_then(text)),
@@ -40,10 +33,10 @@ fn session(session: &Session) -> Json {
 /// A state, told apart from events by having no `type`.
 pub(crate) fn state(state: &State) -> Json {
     match state {
-        State::Failed(why) => object([("status", text("failed")), ("error", Some(error(why)))]),
+        State::Failed(why) => Json::object(vec![("status", text("failed")), ("error", Some(error(why)))]),
         State::SignedIn(signed_in) => session(signed_in),
-        State::SignedOut => object([("status", text("signed_out"))]),
-        State::Unknown => object([("status", text("unknown"))]),
+        State::SignedOut => Json::object(vec![("status", text("signed_out"))]),
+        State::Unknown => Json::object(vec![("status", text("unknown"))]),
     }
 }
 
@@ -54,7 +47,7 @@ pub(crate) fn finished(finished: &Finished) -> Json {
         Finished::SignedIn { return_to, .. } => ("signed_in", Some(return_to)),
         Finished::SignInNeeded { return_to } => ("sign_in_needed", Some(return_to)),
     };
-    object([("outcome", text(outcome)), ("returnTo", return_to.and_then(|place| text(place)))])
+    Json::object(vec![("outcome", text(outcome)), ("returnTo", return_to.and_then(|place| text(place)))])
 }
 
 pub(crate) fn error(error: &Error) -> Json {
@@ -65,7 +58,7 @@ pub(crate) fn error(error: &Error) -> Json {
         Kind::Provider => ("provider", "provider"),
     };
     let provider = if let Error::Provider(provider) = error { Some(provider) } else { None };
-    object([
+    Json::object(vec![
         ("code", text(code)),
         ("kind", text(kind)),
         ("message", text(&error.to_string())),
@@ -79,35 +72,34 @@ pub(crate) fn error(error: &Error) -> Json {
 }
 
 pub(crate) fn event(event: &Event) -> Json {
-    let plain = || [None, None, None];
     let (kind, members) = match event {
-        Event::ApiAnswered { url, status } => ("api_answered", [Some(("url", text(url))), Some(("status", number(*status))), None]),
-        Event::CallbackReceived => ("callback_received", plain()),
-        Event::CodeRedeemed => ("code_redeemed", plain()),
-        Event::Ended(reason) => ("ended", [Some(("reason", text(ended(*reason)))), None, None]),
-        Event::Failed(why) => ("failed", [Some(("error", Some(error(why)))), None, None]),
-        Event::IdTokenVerified { algorithm } => ("id_token_verified", [Some(("algorithm", text(algorithm.name()))), None, None]),
-        Event::KeysRead => ("keys_read", plain()),
-        Event::MetadataRead => ("metadata_read", plain()),
-        Event::Redirecting => ("redirecting", plain()),
-        Event::Renewed { by } => ("renewed", [Some(("by", text(rung(*by)))), None, None]),
+        Event::ApiAnswered { url, status } => ("api_answered", vec![("url", text(url)), ("status", number(*status))]),
+        Event::CallbackReceived => ("callback_received", vec![]),
+        Event::CodeRedeemed => ("code_redeemed", vec![]),
+        Event::Ended(reason) => ("ended", vec![("reason", text(ended(*reason)))]),
+        Event::Failed(why) => ("failed", vec![("error", Some(error(why)))]),
+        Event::IdTokenVerified { algorithm } => ("id_token_verified", vec![("algorithm", text(algorithm.name()))]),
+        Event::KeysRead => ("keys_read", vec![]),
+        Event::MetadataRead => ("metadata_read", vec![]),
+        Event::Redirecting => ("redirecting", vec![]),
+        Event::Renewed { by } => ("renewed", vec![("by", text(rung(*by)))]),
         Event::RenewalFailed { by, error: why, pause } => {
             let pause = pause.and_then(|pause| number(pause.as_secs()));
-            ("renewal_failed", [Some(("by", text(rung(*by)))), Some(("error", why.as_ref().map(error))), Some(("pauseSeconds", pause))])
+            ("renewal_failed", vec![("by", text(rung(*by))), ("error", why.as_ref().map(error)), ("pauseSeconds", pause)])
         }
-        Event::Revoked(outcome) => ("revoked", [Some(("error", outcome.as_ref().err().map(error))), None, None]),
+        Event::Revoked(outcome) => ("revoked", vec![("error", outcome.as_ref().err().map(error))]),
         Event::ScopeChanged { missing, added } => {
             let words = |words: &[String]| list(words.iter().map(String::as_str));
-            ("scope_changed", [Some(("missing", words(missing))), Some(("added", words(added))), None])
+            ("scope_changed", vec![("missing", words(missing)), ("added", words(added))])
         }
-        Event::SignedIn => ("signed_in", plain()),
-        Event::SignedOutAtProvider => ("signed_out_at_provider", plain()),
-        Event::SignInNeeded => ("sign_in_needed", plain()),
-        _ => ("", plain()),
+        Event::SignedIn => ("signed_in", vec![]),
+        Event::SignedOutAtProvider => ("signed_out_at_provider", vec![]),
+        Event::SignInNeeded => ("sign_in_needed", vec![]),
+        _ => ("", vec![]),
     };
-    let members = members.into_iter().flatten().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let first = [("type".to_owned(), Json::from(kind)), ("text".to_owned(), Json::from(event.to_string().as_str()))];
-    Json::Object(first.into_iter().chain(members).collect())
+    let mut told = vec![("type", text(kind)), ("text", text(&event.to_string()))];
+    told.extend(members);
+    Json::object(told)
 }
 
 fn rung(rung: Rung) -> &'static str {

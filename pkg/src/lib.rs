@@ -5,7 +5,7 @@
 
 mod json;
 
-use std::rc::Rc;
+use std::{pin::Pin, rc::Rc};
 
 use js_sys::{Function, Promise};
 use tokenkeep::{
@@ -52,10 +52,8 @@ fn begin(options: &str, before: Option<String>) -> Result<(Client, Rc<AddressBar
 impl Handle {
     /// Leaves for the provider.
     pub fn sign_in(&self, options: &str) -> Promise {
-        match SignIn::from_json(options) {
-            Ok(sign_in) => promise(self.client.sign_in(sign_in), |()| JsValue::UNDEFINED),
-            Err(error) => promise(std::future::ready(Err::<(), Error>(error.into())), |()| JsValue::UNDEFINED),
-        }
+        let work = SignIn::from_json(options).map(|sign_in| self.client.sign_in(sign_in));
+        promise(async move { work?.await }, |()| JsValue::UNDEFINED)
     }
 
     /// Finishes a sign-in, or finds out who is signed in.
@@ -73,7 +71,7 @@ impl Handle {
         let forward = Rc::new(Forward::new(request));
         let head = forward.head();
         let client = self.client.clone();
-        future_to_promise(async move {
+        boxed(async move {
             let head: Request = if once { head?.once() } else { head? };
             client.fetch_by(Some(forward.clone()), head).await.map_err(thrown)?;
             Ok(forward.answer().into())
@@ -103,7 +101,7 @@ impl Handle {
     /// Ends the session that the address names.
     pub fn front_channel_logout(&self) -> Promise {
         let work = self.client.front_channel_logout();
-        future_to_promise(async move { Ok(work.await.into()) })
+        boxed(async move { Ok(work.await.into()) })
     }
 
     /// Drops the tokens, and removes all that was stored.
@@ -114,7 +112,13 @@ impl Handle {
 }
 
 fn promise<T: 'static>(work: impl Future<Output = Result<T, Error>> + 'static, answer: impl FnOnce(T) -> JsValue + 'static) -> Promise {
-    future_to_promise(async move { work.await.map(answer).map_err(thrown) })
+    boxed(async move { work.await.map(answer).map_err(thrown) })
+}
+
+/// One type for all promises: what keeps them is there once then.
+fn boxed(work: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(work);
+    future_to_promise(work)
 }
 
 fn thrown(error: impl Into<Error>) -> JsValue {

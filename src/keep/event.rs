@@ -93,10 +93,17 @@ impl fmt::Display for Event {
             }
             Event::Revoked(Ok(())) => f.write_str("the refresh token was revoked"),
             Event::Revoked(Err(error)) => write!(f, "the refresh token was not revoked: {error}"),
-            Event::ScopeChanged { missing, added } => write!(f, "the scope is not what was asked for: without {missing:?}, with {added:?}"),
+            Event::ScopeChanged { missing, added } => {
+                write!(f, "the scope is not what was asked for: without [{}], with [{}]", quoted(missing), quoted(added))
+            }
             Event::SignedIn => f.write_str("signed in"),
             Event::SignedOutAtProvider => f.write_str("back from signing out at the provider"),
             Event::SignInNeeded => f.write_str("the user must sign in again: nothing else leads to a new token"),
         }
     }
+}
+
+/// Words in quotes. No word of a scope has one inside.
+fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| ["\"", word, "\""].concat()).collect::<Vec<_>>().join(", ")
 }

@@ -67,26 +67,30 @@ pub(crate) enum Claim {
 }
 
 /// Reads what is written, and lets `change` say what shall be written instead.
-async fn update<T: 'static>(
-    ports: &Ports,
-    key: &str,
-    change: impl Fn(Option<Row>) -> (T, Option<Row>) + 'static,
-) -> Result<T, StoreFailure> {
+async fn update<T>(ports: &Ports, key: &str, change: impl Fn(Option<Row>) -> (T, Option<Row>) + 'static) -> Result<T, StoreFailure> {
     let change = Rc::new(change);
+    let decide = change.clone();
+    let row = replace(ports, key, Rc::new(move |row| decide(row).1)).await?;
+    // The same row, so the same answer.
+    Ok(change(row).0)
+}
+
+/// Writes another row, if there shall be one, and answers with the one that was there before.
+async fn replace(ports: &Ports, key: &str, change: Rc<dyn Fn(Option<Row>) -> Option<Row>>) -> Result<Option<Row>, StoreFailure> {
     // A database may fail to open without saying so: it is asked again once.
     for _ in 0..2 {
-        let outcome: Rc<RefCell<Option<T>>> = Rc::default();
-        let (seen, change) = (outcome.clone(), change.clone());
+        let read: Rc<RefCell<Option<Option<Row>>>> = Rc::default();
+        let (seen, change) = (read.clone(), change.clone());
         let change: Change = Box::new(move |text| {
-            let (answer, row) = change(text.as_deref().and_then(Row::read));
-            *seen.borrow_mut() = Some(answer);
-            row.map(|row| row.write())
+            let row = text.as_deref().and_then(Row::read);
+            *seen.borrow_mut() = Some(row.clone());
+            change(row).map(|row| row.write())
         });
         match within(&*ports.clock, PATIENCE, ports.journal.update(key, change)).await {
-            Some(Ok(())) => return outcome.take().ok_or(StoreFailure::Blocked),
+            Some(Ok(())) => return read.take().ok_or(StoreFailure::Blocked),
             Some(Err(failure)) => return Err(failure),
             // Once it was read, it may be written at any time: nobody knows.
-            None if outcome.borrow().is_some() => break,
+            None if read.borrow().is_some() => break,
             None => {}
         }
     }

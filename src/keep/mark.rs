@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::ports::Store;
-use crate::protocol::{Issuer, Json, Number, StateDigest, UnixTime};
+use crate::protocol::{Issuer, Json, StateDigest, UnixTime};
 
 /// How long a way that did not work is not tried again when a page is loaded.
 pub const CLOSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -54,15 +54,18 @@ impl Mark {
 
     /// Notes it, as far as the browser stores anything.
     pub(crate) fn write(&self, store: &dyn Store, key: &str) {
-        let mut members = Vec::new();
-        for (name, text) in [("line", &self.line), ("sign_out_state", &self.sign_out_state), ("silent_state", &self.silent_state)] {
-            members.extend(text.as_ref().map(|text| (name.to_owned(), Json::from(text.as_str()))));
-        }
-        for (name, time) in [("signed_out", self.signed_out), ("frame_closed", self.frame_closed), ("redirected", self.redirected)] {
-            members.extend(time.map(|time| (name.to_owned(), Json::Number(Number::from(time.as_millis())))));
-        }
+        let text = |text: &Option<String>| text.as_ref().map(Json::from);
+        let time = |time: Option<UnixTime>| time.map(|time| Json::from(time.as_millis()));
+        let record = Json::object(vec![
+            ("line", text(&self.line)),
+            ("sign_out_state", text(&self.sign_out_state)),
+            ("silent_state", text(&self.silent_state)),
+            ("signed_out", time(self.signed_out)),
+            ("frame_closed", time(self.frame_closed)),
+            ("redirected", time(self.redirected)),
+        ]);
         // What was noted before would be wrong.
-        if members.is_empty() || store.write(key, &Json::Object(members).to_string()).is_err() {
+        if *self == Mark::default() || store.write(key, &record.to_string()).is_err() {
             store.remove(key);
         }
     }

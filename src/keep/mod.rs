@@ -589,8 +589,9 @@ impl Keep {
         Ok(match id_token.filter(|_| self.settings.id_token_hint) {
             None => Leaving::To(end_session.url(endpoint)),
             Some(hint) => {
-                let fields = end_session.fields().map(|(name, value)| (name, Secret::copied(value)));
-                Leaving::With { url: endpoint.as_str().to_owned(), fields: fields.into_iter().chain([("id_token_hint", hint)]).collect() }
+                let mut fields = Vec::from(end_session.fields().map(|(name, value)| (name, Secret::copied(value))));
+                fields.push(("id_token_hint", hint));
+                Leaving::With { url: endpoint.as_str().to_owned(), fields }
             }
         })
     }

@@ -3,7 +3,7 @@
 //! They are in a store that all tabs of this browser see, because any of them may be the one that the provider comes back to. A
 //! record that was used leaves a mark, so that the same response is recognized when it comes again.
 
-use crate::protocol::{Callback, Error, Issuer, Json, Misbehaved, Number, PendingLogin, StateDigest, UnixTime};
+use crate::protocol::{Callback, Error, Issuer, Json, Misbehaved, PendingLogin, StateDigest, UnixTime};
 
 use super::ports::Store;
 
@@ -50,7 +50,7 @@ pub(crate) fn take(
         Record::Login(login) => {
             store.remove(&key);
             // The mark is a courtesy: without it the same response is unknown instead of used.
-            let mark = Json::Object(vec![("used".to_owned(), Json::Number(Number::from(now.as_millis())))]);
+            let mark = Json::object(vec![("used", Some(now.as_millis().into()))]);
             let _ = store.write(&key, &mark.to_string());
             Ok(*login)
         }

@@ -17,7 +17,7 @@ use super::{
     tokens::{Tokens, is_name},
 };
 use crate::{
-    protocol::{Claims, Discovery, FrontChannelLogout, Json, Number, StateDigest, Unverified, id_token::Renewed},
+    protocol::{Claims, Discovery, FrontChannelLogout, Json, StateDigest, Unverified, id_token::Renewed},
     session::{Ended, Rung},
 };
 
@@ -96,52 +96,26 @@ impl Message {
     }
 
     fn write(&self) -> String {
-        let number = |number: u64| Json::Number(Number::from(number));
-        let mut members = vec![("tokenkeep".to_owned(), number(VERSION))];
-        let mut add = |name: &str, text: &str| members.push((name.to_owned(), Json::from(text)));
-        match self {
-            Message::Hello { from } => {
-                add("type", "hello");
-                add("from", from);
+        let text = |text: &String| Some(Json::from(text));
+        let (kind, members) = match self {
+            Message::Hello { from } => ("hello", vec![("from", text(from))]),
+            Message::Session(Offer { from, line, number, renewals, user }) => {
+                let (number, renewals) = (Some(Json::from(*number)), Some(Json::from(*renewals)));
+                let (from, line, user) = (text(from), text(line), text(user));
+                ("session", vec![("from", from), ("line", line), ("user", user), ("number", number), ("renewals", renewals)])
             }
-            Message::Session(Offer { from, line, number: count, renewals, user }) => {
-                add("type", "session");
-                add("from", from);
-                add("line", line);
-                add("user", user);
-                members.push(("number".to_owned(), number(*count)));
-                members.push(("renewals".to_owned(), number(*renewals)));
-            }
-            Message::Ask { from, to, key } => {
-                add("type", "ask");
-                add("from", from);
-                add("to", to);
-                add("key", key);
-            }
-            Message::Give { key, sealed } => {
-                add("type", "give");
-                add("key", key);
-                add("sealed", sealed);
-            }
-            Message::SignedOut { line } => {
-                add("type", "signed_out");
-                add("line", line);
-            }
+            Message::Ask { from, to, key } => ("ask", vec![("from", text(from)), ("to", text(to)), ("key", text(key))]),
+            Message::Give { key, sealed } => ("give", vec![("key", text(key)), ("sealed", text(sealed))]),
+            Message::SignedOut { line } => ("signed_out", vec![("line", text(line))]),
             Message::Logout { from, said } => {
-                add("type", "logout");
-                add("from", from);
-                for (name, value) in [("iss", &said.iss), ("sid", &said.sid)] {
-                    if let Some(value) = value {
-                        add(name, value);
-                    }
-                }
+                let (iss, sid) = (said.iss.as_ref().and_then(text), said.sid.as_ref().and_then(text));
+                ("logout", vec![("from", text(from)), ("iss", iss), ("sid", sid)])
             }
-            Message::LoggedOut { to } => {
-                add("type", "logged_out");
-                add("to", to);
-            }
-        }
-        Json::Object(members).to_string()
+            Message::LoggedOut { to } => ("logged_out", vec![("to", text(to))]),
+        };
+        let mut message = vec![("tokenkeep", Some(Json::from(VERSION))), ("type", Some(Json::from(kind)))];
+        message.extend(members);
+        Json::object(message).to_string()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::Session;
 use crate::{
-    protocol::{Access, Granted, Json, Lifetime, Moment, Number, Scope, Secret, UnixTime},
+    protocol::{Access, Granted, Json, Lifetime, Moment, Scope, Secret, UnixTime},
     session::SHORTEST_LIFE,
 };
 
@@ -80,30 +80,26 @@ impl Tokens {
 
     /// As text, for another tab. What is said of times is what is left, because no other tab has this one's clocks.
     pub(crate) fn to_text(&self, now: Moment) -> Secret<String> {
-        let text = |text: &str| Json::from(text);
-        let millis = |span: Duration| Json::Number(Number::from(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)));
-        let number = |number: u64| Json::Number(Number::from(number));
-        let object = |members: Vec<(&str, Option<Json>)>| {
-            Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
-        };
+        let millis = |span: Duration| Json::from(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        let secret = |secret: &Option<Secret<String>>| secret.as_ref().map(|secret| Json::from(secret.expose()));
         let access = self.access.iter().map(|token| {
-            object(vec![
-                ("token", Some(text(token.token.expose()))),
-                ("granted", Some(text(&token.scope.to_string()))),
-                ("scope", Some(text(&token.access.scope))),
-                ("resources", Some(Json::Array(token.access.resources.iter().map(|resource| text(resource)).collect()))),
+            Json::object(vec![
+                ("token", Some(token.token.expose().into())),
+                ("granted", Some((&token.scope.to_string()).into())),
+                ("scope", Some((&token.access.scope).into())),
+                ("resources", Some((&*token.access.resources).into())),
                 ("left", token.lifetime.map(|lifetime| millis(lifetime.saturating_sub(now.since(token.since))))),
             ])
         });
-        let document = object(vec![
-            ("line", Some(text(&self.line.name))),
-            ("number", Some(number(self.line.number))),
-            ("renewals", Some(number(self.line.renewals))),
-            ("refresh_token", self.line.refresh_token.as_ref().map(|token| text(token.expose()))),
-            ("id_token", self.id_token.as_ref().map(|token| text(token.expose()))),
-            ("nonce", self.nonce.as_ref().map(|nonce| text(nonce.expose()))),
+        let document = Json::object(vec![
+            ("line", Some((&self.line.name).into())),
+            ("number", Some(self.line.number.into())),
+            ("renewals", Some(self.line.renewals.into())),
+            ("refresh_token", secret(&self.line.refresh_token)),
+            ("id_token", secret(&self.id_token)),
+            ("nonce", secret(&self.nonce)),
             ("access", Some(Json::Array(access.collect()))),
-            ("at", Some(number(now.wall.as_millis()))),
+            ("at", Some(now.wall.as_millis().into())),
         ]);
         Secret::new(document.to_string())
     }
@@ -126,10 +122,7 @@ impl Tokens {
             // What has ended is not good for a moment longer.
             let ended = if left == Some(Duration::ZERO) { SHORTEST_LIFE } else { Duration::ZERO };
             access.push(AccessToken {
-                access: Access {
-                    resources: token.strings("resources").ok()??.into_iter().map(str::to_owned).collect(),
-                    scope: token.text("scope").unwrap_or_default().to_owned(),
-                },
+                access: Access { resources: token.strings("resources").ok()??, scope: token.text("scope").unwrap_or_default().to_owned() },
                 token: secret(token, "token")?,
                 scope: Scope::parse(token.text("granted").unwrap_or_default()).ok()?,
                 since: Moment { wall: now.wall.before(ended), steady: now.steady.saturating_sub(ended) },

@@ -389,13 +389,13 @@ pub fn authorize(
         Some(Acr::Required(values)) => (values.as_slice(), values.clone()),
     };
     if !acr_values.is_empty() {
-        add("acr_values", &words(acr_values.iter().map(String::as_str)));
+        add("acr_values", &acr_values.join(" "));
     }
     if let Some(login_hint) = &sign_in.login_hint {
         add("login_hint", login_hint);
     }
     if !sign_in.ui_locales.is_empty() {
-        add("ui_locales", &words(sign_in.ui_locales.iter().map(String::as_str)));
+        add("ui_locales", &sign_in.ui_locales.join(" "));
     }
     for (name, value) in &sign_in.extra {
         add(name, value);
@@ -422,7 +422,7 @@ pub fn authorize(
     Ok((url, pending))
 }
 
-/// Words with one space between. `join` is there for slices only, and brings more code with it.
+/// Words with one space between. `join` is there for slices only.
 pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut text = String::new();
     for (index, word) in words.enumerate() {
@@ -460,7 +460,6 @@ impl PendingLogin {
 
     /// As text, for a store that outlives the page.
     pub fn to_record(&self) -> Secret<String> {
-        let texts = |texts: &[String]| Json::Array(texts.iter().map(|text| Json::from(text.as_str())).collect());
         let mut members = Vec::new();
         let mut add = |name: &str, value: Json| members.push((name.to_owned(), value));
         for (name, text) in [
@@ -474,15 +473,15 @@ impl PendingLogin {
             ("scope", &self.scope.0),
             ("return_to", &self.return_to),
         ] {
-            add(name, Json::from(text.as_str()));
+            add(name, Json::from(text));
         }
         add("iss_in_responses", Json::Bool(self.iss_in_responses));
         add("fragment", Json::Bool(self.response_mode == ResponseMode::Fragment));
-        add("resources", texts(&self.resources));
-        add("acr", texts(&self.acr));
-        add("begun", Json::Number(Number::from(self.begun.as_millis())));
+        add("resources", Json::from(&*self.resources));
+        add("acr", Json::from(&*self.acr));
+        add("begun", Json::from(self.begun.as_millis()));
         if let Some(max_age) = self.max_age {
-            add("max_age", Json::Number(Number::from(max_age.as_secs())));
+            add("max_age", Json::from(max_age.as_secs()));
         }
         Secret::new(Json::Object(members).to_string())
     }
@@ -491,7 +490,7 @@ impl PendingLogin {
     pub fn from_record(record: &str) -> Option<PendingLogin> {
         let record = Json::parse(record).ok()?;
         let text = |name: &str| record.text(name).map(str::to_owned);
-        let texts = |name| Some(record.strings(name).ok()??.into_iter().map(str::to_owned).collect());
+        let texts = |name| record.strings(name).ok()?;
         let number = |name: &str| record.get(name).map(|value| value.as_number().and_then(Number::floor));
         Some(PendingLogin {
             issuer: text("issuer")?,

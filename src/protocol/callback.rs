@@ -66,7 +66,7 @@ impl Callback {
         let is_response = |parameters: &[(&str, _)]| {
             parameters.iter().any(|(name, _)| matches!(*name, "access_token" | "code" | "error" | "id_token" | "response"))
         };
-        let (query, fragment) = (collect(parts.query), collect(parts.fragment_form()));
+        let (mut query, mut fragment) = (collect(parts.query), collect(parts.fragment_form()));
         let (in_query, in_fragment) = (is_response(&query), is_response(&fragment));
         let mode = match (in_query, in_fragment) {
             (false, false) => return None,
@@ -74,8 +74,10 @@ impl Callback {
             (false, true) => ResponseMode::Fragment,
         };
         // Whatever else the other place holds is looked at too: a code in the query and a token in the fragment are one response.
-        let parameters = if in_fragment { query.into_iter().chain(fragment).collect() } else { query };
-        Some(Callback { mode, arrived_at: redirect_uri.to_owned(), parameters, oversized: false })
+        if in_fragment {
+            query.append(&mut fragment);
+        }
+        Some(Callback { mode, arrived_at: redirect_uri.to_owned(), parameters: query, oversized: false })
     }
 
     /// The address without the response: what the address bar shall show. The app's own query and hash stay as they are.
@@ -194,9 +196,8 @@ impl PendingLogin {
                 return Err(Misbehaved::AmbiguousResponse.into());
             }
             let text = |name| callback.one(name).map(|value| value.map(|value| value.expose().as_str()));
-            let secrets = [&self.nonce, self.verifier.secret()];
-            let state = callback.one("state")?;
-            let secrets: Vec<_> = secrets.into_iter().chain(state).collect();
+            let mut secrets = vec![&self.nonce, self.verifier.secret()];
+            secrets.extend(callback.one("state")?);
             let error = ProviderError::new(error.expose(), text("error_description")?, text("error_uri")?, &secrets);
             return Err(error.map_or(Misbehaved::MalformedResponse.into(), Error::from));
         }

@@ -27,12 +27,14 @@ impl Challenge {
         let mut scheme = "";
         let (mut bearer, mut error, mut scope) = (false, None, None);
         for item in items(field) {
-            let (head, value) = item.split_once('=').map_or((item, None), |(head, value)| (head.trim_end(), Some(unquoted(value.trim()))));
+            let (head, value) =
+                item.split_once('=').map_or((item, None), |(head, value)| (head.trim_ascii_end(), Some(unquoted(value.trim_ascii()))));
             // `Bearer realm="x"`: a scheme stands before the first parameter of its challenge.
-            let name = match head.rsplit_once([' ', '\t']) {
+            let space = head.bytes().rposition(|byte| matches!(byte, b' ' | b'\t'));
+            let name = match space.and_then(|space| head.split_at_checked(space)) {
                 Some((before, name)) => {
-                    scheme = before.trim();
-                    name
+                    scheme = before.trim_ascii();
+                    name.trim_ascii_start()
                 }
                 None if value.is_none() => {
                     scheme = head;
@@ -72,7 +74,7 @@ fn items(field: &str) -> impl Iterator<Item = &str> {
             }
             false
         })
-        .map(str::trim)
+        .map(str::trim_ascii)
         .filter(|item| !item.is_empty())
 }
 

@@ -111,7 +111,7 @@ macro_rules! errors {
     ($(#[$meta:meta])* $name:ident { $($variant:ident $({ $($field:ident: $type:ty),+ })? = $code:literal: $meaning:literal,)+ }) => {
         $(#[$meta])*
         #[non_exhaustive]
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Debug, PartialEq)]
         pub enum $name {
             $(
                 #[doc = concat!("`", $code, "`: ", $meaning, ".")]
@@ -130,15 +130,17 @@ macro_rules! errors {
             pub fn code(&self) -> &'static str {
                 match self { $(Self::$variant { .. } => $code,)+ }
             }
+
+            fn meaning(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $meaning,)+ }
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.meaning())?;
                 match self {
-                    $(Self::$variant $({ $($field),+ })? => {
-                        f.write_str($meaning)?;
-                        $($(write!(f, " ({}: {})", stringify!($field), $field)?;)+)?
-                    })+
+                    $(Self::$variant $({ $($field),+ })? => { $($(field(f, stringify!($field), $field)?;)+)? })+
                 }
                 Ok(())
             }
@@ -154,6 +156,7 @@ macro_rules! errors {
 
 errors! {
     /// Network, time, storage or user got in the way.
+    #[derive(Clone, Copy)]
     Interrupted {
         Busy = "busy": "another tab is renewing the session at this moment",
         FrameTimedOut = "frame_timed_out": "the provider did not answer in a hidden frame: it may forbid being framed, or want to show a page",
@@ -169,6 +172,7 @@ errors! {
 
 errors! {
     /// Provider, API or callback broke the protocol.
+    #[derive(Clone, Copy)]
     Misbehaved {
         AccessTokenHashMismatch = "at_hash_mismatch": "the ID token was issued with another access token",
         AcrUnmet = "acr_unmet": "the user did not authenticate in the way that was required",
@@ -214,6 +218,7 @@ errors! {
 
 errors! {
     /// The configuration cannot work.
+    #[derive(Clone)]
     Misconfigured {
         ApiMalformed = "api_malformed": "`api` must list absolute https URLs (http only on this machine) without query or fragment, such as `https://api.example/v1/`",
         AudienceMalformed = "audience_malformed": "`audience` must not be empty",
@@ -244,6 +249,10 @@ errors! {
         ScopeMalformed = "scope_malformed": "`scopes` must be words of visible ASCII characters without quotes and back slashes, one space between",
         UserInfoUnavailable = "user_info_unavailable": "there is no user info: the provider has no endpoint for it, or the app did not ask for `openid`",
     }
+}
+
+fn field(f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display) -> fmt::Result {
+    write!(f, " ({name}: {value})")
 }
 
 /// An answer of the provider that says `error`

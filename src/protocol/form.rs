@@ -15,13 +15,9 @@ pub struct Malformed;
 /// assert_eq!(names, ["code", "state"]);
 /// ```
 pub fn pairs(form: &str) -> impl Iterator<Item = Pair<'_>> {
-    let mut rest = form;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches('&');
-        let (raw, after) = rest.split_once('&').unwrap_or((rest, ""));
-        rest = after;
+    form.split('&').filter(|raw| !raw.is_empty()).map(|raw| {
         let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
-        (!raw.is_empty()).then_some(Pair { name, value, raw })
+        Pair { name, value, raw }
     })
 }
 

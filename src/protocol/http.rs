@@ -200,7 +200,7 @@ impl Response {
     /// The content type in lower case, without parameters.
     pub(crate) fn media_type(&self) -> String {
         let value = self.header("content-type").unwrap_or_default();
-        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+        value.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
     }
 
     /// The error for a status that is not the one asked for.
@@ -215,7 +215,7 @@ impl Response {
 
     /// When the server wants to be asked again, if it says so in seconds and lets this origin read that.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after").and_then(|value| value.trim().parse().ok()).map(Duration::from_secs)
+        self.header("retry-after").and_then(|value| value.trim_ascii().parse().ok()).map(Duration::from_secs)
     }
 
     /// Whether the server says that it cannot answer now.

@@ -52,6 +52,11 @@ impl Json {
         if reader.rest.is_empty() { Ok(value) } else { Err(Unreadable::NotJson) }
     }
 
+    /// An object of those members that have a value.
+    pub fn object(members: Vec<(&str, Option<Json>)>) -> Json {
+        Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    }
+
     /// The member of that name, if this is an object that has one. `null` counts as absent.
     pub fn get(&self, name: &str) -> Option<&Json> {
         let Json::Object(members) = self else { return None };
@@ -116,8 +121,8 @@ impl Json {
     }
 
     /// A member that is a list of strings, or absent.
-    pub(crate) fn strings(&self, name: &'static str) -> Result<Option<Vec<&str>>, Unreadable> {
-        self.typed(name, |value| value.as_array()?.iter().map(Json::as_str).collect())
+    pub(crate) fn strings(&self, name: &'static str) -> Result<Option<Vec<String>>, Unreadable> {
+        self.typed(name, |value| value.as_array().and_then(|_| value.texts()))
     }
 
     fn typed<'a, T>(&'a self, name: &'static str, read: impl Fn(&'a Json) -> Option<T>) -> Result<Option<T>, Unreadable> {
@@ -131,6 +136,24 @@ impl Json {
 impl From<&str> for Json {
     fn from(text: &str) -> Json {
         Json::String(text.to_owned())
+    }
+}
+
+impl From<&String> for Json {
+    fn from(text: &String) -> Json {
+        Json::String(text.clone())
+    }
+}
+
+impl From<u64> for Json {
+    fn from(number: u64) -> Json {
+        Json::Number(number.into())
+    }
+}
+
+impl From<&[String]> for Json {
+    fn from(texts: &[String]) -> Json {
+        Json::Array(texts.iter().map(Json::from).collect())
     }
 }
 
@@ -186,8 +209,8 @@ impl Number {
             None => (self.0.as_str(), "0"),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits = || whole.bytes().chain(fraction.bytes());
-        if digits().all(|digit| matches!(digit, b'0' | b'-')) {
+        let digits = [whole, fraction].concat();
+        if digits.bytes().all(|digit| matches!(digit, b'0' | b'-')) {
             return Some(0);
         }
         if whole.starts_with('-') {
@@ -198,7 +221,7 @@ impl Number {
         let places = i64::try_from(whole.len()).unwrap_or(i64::MAX).saturating_add(exponent);
         let places = usize::try_from(places).unwrap_or(if places < 0 { 0 } else { usize::MAX });
         let mut value = 0u64;
-        for digit in digits().chain(std::iter::repeat(b'0')).take(places) {
+        for digit in digits.bytes().chain(std::iter::repeat(b'0')).take(places) {
             value = value.saturating_mul(10).saturating_add(u64::from(digit.saturating_sub(b'0')));
             if value == u64::MAX {
                 break;
@@ -232,7 +255,7 @@ struct Reader<'a> {
     rest: &'a str,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Json, Unreadable> {
         self.space();
         match self.peek() {
@@ -294,13 +317,7 @@ impl Reader<'_> {
         self.expect("\"")?;
         let mut text = String::new();
         loop {
-            let end = self.rest.find(['"', '\\']).ok_or(Unreadable::NotJson)?;
-            let (plain, rest) = self.rest.split_at_checked(end).ok_or(Unreadable::NotJson)?;
-            if plain.bytes().any(|byte| byte < 0x20) {
-                return Err(Unreadable::NotJson);
-            }
-            text.push_str(plain);
-            self.rest = rest;
+            text.push_str(self.run(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\'));
             if self.take("\"") {
                 return Ok(text);
             }
@@ -341,11 +358,8 @@ impl Reader<'_> {
 
     fn hex(&mut self) -> Result<u32, Unreadable> {
         let (digits, rest) = self.rest.split_at_checked(4).ok_or(Unreadable::NotJson)?;
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(Unreadable::NotJson);
-        }
         self.rest = rest;
-        u32::from_str_radix(digits, 16).map_err(|_| Unreadable::NotJson)
+        digits.chars().try_fold(0, |unit, digit| Some(unit << 4 | digit.to_digit(16)?)).ok_or(Unreadable::NotJson)
     }
 
     fn number(&mut self) -> Result<Number, Unreadable> {
@@ -366,16 +380,19 @@ impl Reader<'_> {
     }
 
     fn digits(&mut self) -> Result<(), Unreadable> {
-        let rest = self.rest.trim_start_matches(|char: char| char.is_ascii_digit());
-        if rest.len() == self.rest.len() {
-            return Err(Unreadable::NotJson);
-        }
-        self.rest = rest;
-        Ok(())
+        if self.run(|byte| byte.is_ascii_digit()).is_empty() { Err(Unreadable::NotJson) } else { Ok(()) }
     }
 
     fn space(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.run(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    }
+
+    /// Takes as many bytes as are of this kind. What ends a run is ASCII: no character is cut in two.
+    fn run(&mut self, kind: fn(u8) -> bool) -> &'a str {
+        let length = self.rest.bytes().take_while(|byte| kind(*byte)).count();
+        let (run, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
+        self.rest = rest;
+        run
     }
 
     fn peek(&self) -> Option<u8> {

@@ -139,7 +139,7 @@ impl Metadata {
         let pushed = endpoint("pushed_authorization_request_endpoint")?;
 
         let methods = document.strings("code_challenge_methods_supported").map_err(unreadable)?;
-        if methods.is_some_and(|methods| !methods.contains(&"S256")) {
+        if methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
             return Err(Misconfigured::PkceUnsupported.into());
         }
         if document.bool("require_pushed_authorization_requests").map_err(unreadable)? == Some(true) {
@@ -150,7 +150,7 @@ impl Metadata {
         }
         let offered = document.strings("id_token_signing_alg_values_supported").map_err(unreadable)?;
         let id_token_algorithms = match offered {
-            Some(names) => names.into_iter().filter_map(Algorithm::from_name).collect(),
+            Some(names) => names.iter().filter_map(|name| Algorithm::from_name(name)).collect(),
             None => Algorithm::ALL.to_vec(),
         };
         Ok(Metadata {

@@ -40,7 +40,7 @@ fn nobody_leaves_who_could_not_finish() {
         world.disk.blocked.set(blocked);
         world.disk.full.set(!blocked);
         let tab = world.tab();
-        assert_eq!(tab.leave(SignIn::default()), Err(expected.clone().into()));
+        assert_eq!(tab.leave(SignIn::default()), Err(expected.into()));
         assert_eq!(tab.bar.went.borrow().len(), 0, "before navigating");
         assert_eq!(world.stored().into_keys().collect::<Vec<_>>(), ["theirs"], "nothing half-written");
         assert_eq!(*tab.events.borrow(), [Event::MetadataRead, Event::Failed(expected.into())]);
