@@ -665,7 +665,7 @@ fn a_frame_that_is_overtaken_by_the_users_own_sign_in_ends_nothing() {
     }
 }
 
-// if-to
+// if-late
 #[test]
 fn a_page_that_stood_still_until_the_answer_was_too_old_asks_again() {
     let world = framing();
