@@ -1,6 +1,7 @@
-//! The commands of this repository: `cargo xtask setup`, `demo`, `npm`, `simulate`, `size`, `test`.
+//! The commands of this repository: `cargo xtask setup`, `bench`, `demo`, `npm`, `simulate`, `size`, `test`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling what happens is what these commands are for")]
 
+mod bench;
 mod browser;
 mod demo;
 mod npm;
@@ -22,6 +23,7 @@ type Result<T, E = String> = std::result::Result<T, E>;
 
 const USAGE: &str = "\
 cargo xtask setup            install what the other commands need: wasm target, wasm-bindgen, Trunk, wasm-opt, npm packages, browsers
+cargo xtask bench            the npm package beside other libraries: bytes, time, calls, memory, written to bench/RESULTS.md
 cargo xtask demo [--release] set up, then serve the demo and its OpenID provider
 cargo xtask npm              build the npm package in pkg/, and say how large it is
 cargo xtask simulate [--seeds N] [--from SEED]
@@ -34,6 +36,7 @@ cargo xtask help             this text";
 
 #[derive(Debug, PartialEq)]
 enum Task {
+    Bench,
     Demo { release: bool },
     Help,
     Npm,
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
 
 fn parse(arguments: &[&str]) -> Result<Task> {
     match arguments {
+        ["bench"] => Ok(Task::Bench),
         ["demo"] => Ok(Task::Demo { release: false }),
         ["demo", "--release"] => Ok(Task::Demo { release: true }),
         ["help" | "--help" | "-h"] => Ok(Task::Help),
@@ -98,6 +102,7 @@ fn steps(arguments: &[&str]) -> Result<Vec<Step>> {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::Bench => bench::run(&mut Toolbox::new()?),
         Task::Demo { release } => demo::serve(release),
         Task::Help => {
             println!("{USAGE}");

@@ -1,0 +1,12 @@
+import { open } from "tokenkeep";
+
+import { show } from "./page.js";
+
+show(async () => {
+  const { issuer, client, redirectUri, scope, resource } = CONFIG;
+  const auth = await open({ issuer, clientId: client, redirectUri, scopes: scope, resource, api: resource });
+  if (auth.session.status === "failed") {
+    throw auth.session.error;
+  }
+  return { signedIn: auth.session.status === "signed_in", signIn: () => auth.signIn(), call: (url) => auth.fetch(url) };
+});
