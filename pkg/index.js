@@ -6,19 +6,22 @@ import load, * as binding from "./wasm/tokenkeep.js";
 
 export { AuthError };
 
+// Where `takeResponse` leaves what it took.
+const RESPONSE = Symbol.for("tokenkeep.response");
+
 export async function open(options) {
   if (typeof window === "undefined" || typeof document === "undefined") {
     return new Auth();
   }
   const before = takeResponse();
   const { wasm, finishSignIn, ...config } = own(options);
-  if (finishSignIn !== undefined && typeof finishSignIn !== "boolean") {
-    throw new AuthError({ code: "option_type", kind: "misconfigured", message: "`finishSignIn` must be true or false", option: "finishSignIn" });
-  }
+  expect("finishSignIn", finishSignIn, "boolean");
+  expect("wasm", wasm, "string", "object");
   try {
     await load(wasm === undefined ? undefined : { module_or_path: await wasm });
   } catch (cause) {
-    throw new AuthError({ code: "wasm_unavailable", kind: "misconfigured", message: `the wasm was not loaded: ${cause}` }, { cause });
+    const message = `the wasm was not loaded, see "Bundlers" in the README: ${cause}`;
+    throw new AuthError({ code: "wasm_unavailable", kind: "misconfigured", message }, { cause });
   }
   const auth = new Auth(json(config), before);
   if (finishSignIn !== false) {
@@ -68,14 +71,18 @@ class Auth {
   finishSignIn() {
     return this.#call((handle) => {
       const finished = handle.finish_sign_in();
-      if (!handle.response_is_left()) {
-        takeResponse(true);
+      const before = window[RESPONSE];
+      delete window[RESPONSE];
+      if (handle.response_is_left() && before !== undefined && new URL(before).pathname === location.pathname) {
+        // It is for somebody else, who looks for it in the address.
+        history.replaceState(history.state, "", before);
       }
       return finished;
     }).then(parsed);
   }
 
   async fetch(input, init) {
+    this.#opened();
     const request = new Request(input, init);
     const { signal } = request;
     signal.throwIfAborted();
@@ -118,13 +125,17 @@ class Auth {
   // What is thrown at once is a rejection, too.
   #call(work) {
     try {
-      if (this.#handle === undefined) {
-        throw new AuthError(this.#missing);
-      }
-      return work(this.#handle).catch(refuse);
+      return work(this.#opened()).catch(refuse);
     } catch (thrown) {
       return Promise.reject(thrown);
     }
+  }
+
+  #opened() {
+    if (this.#handle === undefined) {
+      throw new AuthError(this.#missing);
+    }
+    return this.#handle;
   }
 
   #hear(told) {
@@ -171,6 +182,14 @@ function unlessAborted(signal, work) {
 function own(options) {
   const set = Object.entries(Object(options)).filter(([, value]) => value !== undefined);
   return Object.assign(Object.create(null), Object.fromEntries(set));
+}
+
+/** Refuses an option of another type than these. */
+function expect(option, value, ...types) {
+  if (value !== undefined && (value === null || !types.includes(typeof value))) {
+    const message = `an option is of the wrong type (option: ${option})`;
+    throw new AuthError({ code: "option_type", kind: "misconfigured", message, option });
+  }
 }
 
 /** Options as the wasm reads them. It says which one is wrong. */

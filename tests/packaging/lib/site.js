@@ -1,0 +1,54 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, resolve, sep } from "node:path";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+
+export const PACKAGE = fileURLToPath(new URL("../../../pkg", import.meta.url));
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
+};
+
+/**
+ * A web server on a port of its own, until the tests of the file are over. `answers` has texts of pages by path, or functions that answer;
+ * `files` has folders by the first part of the path; `headers` come with all of them. What is neither and looks like a page is
+ * `answers["*"]`, as single-page apps want it.
+ */
+export async function serve({ answers = {}, files = {}, headers = {} } = {}) {
+  const site = { answers, files, headers };
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://site");
+    const answer = site.answers[pathname] ?? (extname(pathname) === "" ? site.answers["*"] : undefined);
+    if (typeof answer === "function") {
+      await answer(request, response);
+      return;
+    }
+    const path = answer === undefined ? fileFor(site.files, pathname) : undefined;
+    const body = answer ?? (await readFile(path).catch(() => undefined));
+    const type = TYPES[extname(path ?? pathname)] ?? TYPES[".html"];
+    response.writeHead(body === undefined ? 404 : 200, { "Cache-Control": "no-store", "Content-Type": type, ...site.headers }).end(body);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  after(async () => {
+    server.close();
+    server.closeAllConnections();
+    await once(server, "close");
+  });
+  const { port } = server.address();
+  // Two names for one machine make two sites.
+  return Object.assign(site, { port, origin: `http://localhost:${port}`, elsewhere: `http://127.0.0.1:${port}` });
+}
+
+function fileFor(files, pathname) {
+  const prefix = Object.keys(files).find((prefix) => pathname.startsWith(prefix));
+  const root = resolve(files[prefix] ?? "");
+  const rest = pathname.slice(prefix?.length);
+  const path = join(root, extname(rest) === "" ? "index.html" : rest);
+  return prefix !== undefined && path.startsWith(root + sep) ? path : "";
+}
