@@ -21,7 +21,8 @@ export async function open(options) {
     await load(wasm === undefined ? undefined : { module_or_path: await wasm });
   } catch (cause) {
     const message = `the wasm was not loaded, see "Bundlers" in the README: ${cause}`;
-    throw new AuthError({ code: "wasm_unavailable", kind: "misconfigured", message }, { cause });
+    const retryable = !navigator.onLine;
+    throw new AuthError({ code: "wasm_unavailable", kind: retryable ? "interrupted" : "misconfigured", retryable, message }, { cause });
   }
   const auth = new Auth(json(config), before);
   if (finishSignIn !== false) {
@@ -99,8 +100,13 @@ class Auth {
   }
 
   // Not async: the tokens are gone before this returns.
-  signOut({ local = false } = {}) {
-    return this.#call((handle) => handle.sign_out(local)).then(() => {});
+  signOut(options = {}) {
+    return this.#call((handle) => {
+      const { local = false, ...others } = own(options);
+      expect("local", local, "boolean");
+      Object.keys(others).forEach(unknown);
+      return handle.sign_out(local);
+    }).then(() => {});
   }
 
   async frontChannelLogout() {
@@ -192,11 +198,16 @@ function expect(option, value, ...types) {
   }
 }
 
+function unknown(option) {
+  const message = `there is no option of this name (option: ${option})`;
+  throw new AuthError({ code: "option_unknown", kind: "misconfigured", message, option });
+}
+
 /** Options as the wasm reads them. It says which one is wrong. */
 function json(options) {
   const named = Object.entries(options).map(([name, value]) => {
     if (!/^[a-z][a-zA-Z]*$/.test(name)) {
-      throw new AuthError({ code: "option_unknown", kind: "misconfigured", message: `there is no option of this name (option: ${name})`, option: name });
+      unknown(name);
     }
     return [name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`), value];
   });

@@ -44,7 +44,7 @@ pub enum Taken {
 #[derive(Debug)]
 pub enum Leaving {
     /// By going there.
-    To(String),
+    To(Secret<String>),
     /// By sending a form there.
     With {
         /// Where.

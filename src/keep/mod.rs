@@ -587,7 +587,7 @@ impl Keep {
         }
         self.note(|mark| mark.sign_out_state = Some(StateDigest::of(&state).as_str().to_owned()));
         Ok(match id_token.filter(|_| self.settings.id_token_hint) {
-            None => Leaving::To(end_session.url(endpoint)),
+            None => Leaving::To(Secret::new(end_session.url(endpoint))),
             Some(hint) => {
                 let mut fields = Vec::from(end_session.fields().map(|(name, value)| (name, Secret::copied(value))));
                 fields.push(("id_token_hint", hint));

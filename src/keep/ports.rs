@@ -1,6 +1,6 @@
 //! What the outside must offer a keep. Each failure is a value; none of these decides anything.
 
-use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use crate::protocol::{
     Error, Interrupted, Misbehaved, Misconfigured, Moment, Request, Response, Secret, SignatureCheck, Source, UnixTime, Unreadable,
@@ -116,8 +116,14 @@ pub trait HiddenFrame {
     fn next(&self) -> Answer<'_, FrameEvent>;
 }
 
-/// What happens around a hidden frame. Nothing of it is believed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What happens around a hidden frame. Nothing of it is believed yet. `Debug` leaves the text out: it may carry a code.
+///
+/// ```
+/// # use tokenkeep::keep::ports::FrameEvent;
+/// let event = FrameEvent::Message { origin: String::from("https://app.example"), from_frame: true, text: Some(String::from("?code=xyz")) };
+/// assert_eq!(format!("{event:?}"), r#"Message("https://app.example", true, ..)"#);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
 pub enum FrameEvent {
     /// The page's own policy forbids a frame at this URL.
     Blocked,
@@ -132,6 +138,16 @@ pub enum FrameEvent {
         /// The data, if it is a text.
         text: Option<String>,
     },
+}
+
+impl fmt::Debug for FrameEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameEvent::Blocked => f.write_str("Blocked"),
+            FrameEvent::Loaded => f.write_str("Loaded"),
+            FrameEvent::Message { origin, from_frame, .. } => write!(f, "Message({origin:?}, {from_frame}, ..)"),
+        }
+    }
 }
 
 /// The network. Sends no cookies and no referrer, follows no redirect.

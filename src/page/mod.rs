@@ -271,7 +271,7 @@ impl Client {
                 Ok(leaving) => {
                     match leaving {
                         None => {}
-                        Some(Leaving::To(url)) => inner.navigation.go(&url),
+                        Some(Leaving::To(url)) => inner.navigation.go(url.expose()),
                         Some(Leaving::With { url, fields }) => {
                             let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
                             inner.navigation.submit(&url, &fields);

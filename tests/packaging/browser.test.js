@@ -186,6 +186,19 @@ test("options of signIn are refused in the same way", async () => {
   assert.equal(await signedOut.evaluate(() => auth.session.status), "failed");
 });
 
+test("options of signOut, too, and then nobody is signed out", async () => {
+  const told = await page.evaluate(async () => {
+    const told = [];
+    for (const options of [{ locally: true }, { local: 1 }, { local: null }, new MouseEvent("click")]) {
+      const { code, option } = await auth.signOut(options).catch((error) => error);
+      told.push([code, option]);
+    }
+    return [told, auth.session.status];
+  });
+  const refused = [["option_unknown", "locally"], ["option_type", "local"], ["option_type", "local"], ["option_unknown", "isTrusted"]];
+  assert.deepEqual(told, [refused, "signed_in"]);
+});
+
 // Signing in
 
 test("somebody signs in, and their session says who", async () => {
@@ -761,6 +774,10 @@ test("wasm that is not there is told, and may be there later", async () => {
   assert.deepEqual([code, kind], ["wasm_unavailable", "misconfigured"]);
   assert.equal((await open(page, { ...options, wasm: "/nowhere.wasm" })).code, "wasm_unavailable");
   await page.unroute(`**${WASM}`);
+  await page.context().setOffline(true);
+  const offline = await open(page, options);
+  assert.deepEqual([offline.code, offline.kind, offline.retryable], ["wasm_unavailable", "interrupted", true]);
+  await page.context().setOffline(false);
   assert.equal(await open(page, options), "signed_out");
   await page.context().close();
 });

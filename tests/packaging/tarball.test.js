@@ -149,21 +149,37 @@ test("with webpack 5", async () => {
   await useBuilt(root);
 });
 
+test("with Rollup", async () => {
+  const root = await project("rollup");
+  const plugins = ["node-resolve", "@web/rollup-plugin-import-meta-assets"].flatMap((name) => ["--plugin", name]);
+  await run(program("rollup"), ["app.js", "--dir", "dist", "--format", "es", "--silent", ...plugins], { cwd: root });
+  await useBuilt(root);
+});
+
+test("with Parcel", async () => {
+  const root = await project("parcel");
+  await run(program("parcel"), ["build", "index.html", "--no-cache", "--log-level", "warn"], { cwd: root });
+  await useBuilt(join(root, "dist"));
+});
+
 test("with esbuild, which is told of the wasm", async () => {
   const root = await project("esbuild");
   await run(program("esbuild"), ["app.js", "--bundle", "--format=esm", "--loader:.wasm=file", "--outdir=dist"], { cwd: root });
   await useBuilt(root);
 });
 
-test("what the README shows compiles", async () => {
+test("what the READMEs show compiles", async () => {
   const root = join(folder, "readme");
   await mkdir(join(root, "node_modules/@types"), { recursive: true });
   await run("npm", ["install", tarball, "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", "--no-save"], { cwd: root });
   for (const name of ["@types/react", "@types/react-dom", "csstype", "react", "react-dom"]) {
     await symlink(join(import.meta.dirname, "node_modules", name), join(root, "node_modules", name));
   }
-  const blocks = [...(await readFile(join(root, "node_modules/tokenkeep/README.md"), "utf8")).matchAll(/^```(tsx?)\n(.*?)^```$/gms)];
-  assert.ok(blocks.length > 8, `${blocks.length} blocks`);
+  const readmes = [join(root, "node_modules/tokenkeep/README.md"), join(PACKAGE, "../README.md")];
+  const texts = await Promise.all(readmes.map((path) => readFile(path, "utf8")));
+  const [ofPackage, ofProject] = texts.map((text) => [...text.matchAll(/^```(tsx?)\n(.*?)^```$/gms)]);
+  assert.ok(ofPackage.length > 8 && ofProject.length > 0, `${ofPackage.length} and ${ofProject.length} blocks`);
+  const blocks = [...ofPackage, ...ofProject];
   for (const [number, [, language, block]] of blocks.entries()) {
     // Shorter ones go on where the first one ended.
     const before = [

@@ -230,7 +230,7 @@ impl Toolbox {
             return Ok(());
         }
         let mut npm = self.command("npm");
-        npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(self.path(folder));
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(self.path(folder));
         self.run(&format!("installing the npm packages of {folder} (seconds)"), &mut npm)
     }
 
