@@ -64,7 +64,8 @@ impl Browser {
             Self::Chromium => command.env("CHROMEDRIVER", "/usr/bin/chromedriver"),
             Self::Firefox => command.env("GECKODRIVER", "geckodriver"),
             // The runner does not know this driver, but speaks to it as to Safari's.
-            Self::WebKit => command.env("SAFARIDRIVER", "/usr/bin/WebKitWebDriver"),
+            // Without the thread that puts layers together in software, and crashes at times.
+            Self::WebKit => command.env("SAFARIDRIVER", "/usr/bin/WebKitWebDriver").env("WEBKIT_DISABLE_COMPOSITING_MODE", "1"),
         };
         command.env("BROWSER", self.name());
         if let Some(screen) = screen {

@@ -107,6 +107,11 @@ impl Browser {
         self.until("another address", async || Some(self.address().await).filter(|now| *now != before)).await
     }
 
+    /// Whether it does not even know where it is.
+    pub(crate) async fn is_dead(&self) -> bool {
+        self.driver.current_url().await.is_err()
+    }
+
     pub(crate) async fn address(&self) -> String {
         self.driver.current_url().await.map(|url| url.to_string()).unwrap_or_default()
     }

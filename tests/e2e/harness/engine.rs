@@ -59,6 +59,8 @@ impl Engine {
                 let gtk = folder.join("gtk-3.0");
                 fs::create_dir(&gtk).and_then(|()| fs::write(gtk.join("gtk.css"), SMALL_TOOLBAR)).expect("a style for the window");
                 command.env("XDG_CONFIG_HOME", folder);
+                // The thread that puts layers together in software crashes at times.
+                command.env("WEBKIT_DISABLE_COMPOSITING_MODE", "1");
             }
         }
         // What the browser leaves in the temporary folder goes with the rest.

@@ -26,12 +26,12 @@ pub(crate) struct World {
 }
 
 /// Plays a test in a world of its own. When it fails, what was to be seen is printed.
-pub(crate) async fn play(test: impl AsyncFnOnce(&World)) {
+pub(crate) async fn play(test: impl AsyncFn(&World)) {
     play_in(Setting::default(), test).await;
 }
 
 /// The same in a browser that treats cookies in this way.
-pub(crate) async fn play_with(cookies: Cookies, test: impl AsyncFnOnce(&World)) {
+pub(crate) async fn play_with(cookies: Cookies, test: impl AsyncFn(&World)) {
     play_in(Setting { cookies, ..Setting::default() }, test).await;
 }
 
@@ -47,19 +47,24 @@ pub(crate) struct Setting {
     pub(crate) cookies_for_third_parties: bool,
 }
 
-/// The same in a setting.
-pub(crate) async fn play_in(setting: Setting, test: impl AsyncFnOnce(&World)) {
-    let world = World::new(setting).await;
-    let mut outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
-    if outcome.is_ok() {
-        outcome = AssertUnwindSafe(world.is_quiet()).catch_unwind().await;
-    }
-    if outcome.is_err() {
-        world.describe().await;
-    }
-    world.browser.end().await;
-    if let Err(panic) = outcome {
-        panic::resume_unwind(panic);
+/// The same in a setting. A browser that crashed has shown nothing: then it is played once more.
+pub(crate) async fn play_in(setting: Setting, test: impl AsyncFn(&World)) {
+    for may_crash in [true, false] {
+        let world = World::new(setting).await;
+        let mut outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
+        if outcome.is_ok() {
+            outcome = AssertUnwindSafe(world.is_quiet()).catch_unwind().await;
+        }
+        let crashed = outcome.is_err() && world.browser.is_dead().await;
+        if outcome.is_err() {
+            world.describe().await;
+        }
+        world.browser.end().await;
+        match outcome {
+            Ok(()) => return,
+            Err(_) if crashed && may_crash => println!("--- the browser crashed: once more"),
+            Err(panic) => panic::resume_unwind(panic),
+        }
     }
 }
 
