@@ -8,7 +8,7 @@ use tokenkeep::{
     keep::ports::{FrameEvent, HttpFailure},
     protocol::{
         Algorithm, Callback, Discovery, Entropy, Issuer, Json, Jwks, Metadata, PendingLogin, Registration, Response, ResponseMode, Scope,
-        Secret, UnixTime, Unverified, authorize::authorize,
+        Secret, TokenType, UnixTime, Unverified, authorize::authorize,
     },
 };
 
@@ -537,7 +537,8 @@ fn debug_texts(seen: &Seen, secrets: &mut Vec<String>) {
     secrets.extend(random.chunks(32).map(b64));
     secrets.push(format!("{random:?}").trim_matches(['[', ']']).to_owned());
     show(&entropy);
-    let (url, login) = authorize(&metadata, &registration, &SignIn::default(), &entropy, "/".into(), UnixTime::from_secs(START)).unwrap();
+    let (url, login) =
+        authorize(&metadata, &registration, &SignIn::default(), &entropy, "/".into(), UnixTime::from_secs(START), None).unwrap();
     show(&url);
     show(&login);
     let record = login.to_record();
@@ -551,7 +552,7 @@ fn debug_texts(seen: &Seen, secrets: &mut Vec<String>) {
     seen.show("Debug", Callback::scrub(&address));
     let code = login.accept(&callback, UnixTime::from_secs(START)).unwrap();
     show(&code);
-    let exchange = code.exchange(&metadata).unwrap();
+    let exchange = code.exchange(&metadata, TokenType::Bearer).unwrap();
     show(&exchange);
     show(&exchange.request);
 

@@ -15,6 +15,7 @@
 pub mod authorize;
 pub mod callback;
 pub mod challenge;
+pub mod dpop;
 pub mod error;
 pub mod form;
 pub mod http;
@@ -43,6 +44,6 @@ pub use pkce::CodeVerifier;
 pub use provider::{Discovery, Issuer, Metadata};
 pub use secret::Secret;
 pub use time::{ClockSkew, Lifetime, Moment, UnixTime};
-pub use token::{Access, CodeExchange, Granted, Presented, Refresh};
+pub use token::{Access, CodeExchange, Granted, Presented, Refresh, TokenType};
 pub use url::{HttpUrl, UrlFault};
 pub use user_info::UserInfoFormat;
