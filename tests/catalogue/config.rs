@@ -394,6 +394,7 @@ fn an_option_that_is_wrong_is_named() {
         ("api", r#"{"url": "https://api.example/", "scope": "orders:read"}"#),
         ("api", r#"{"url": "https://api.example/", "resource": 5}"#),
         ("clock_leeway_seconds", "-1"),
+        ("dpop", "1"),
         ("clock_leeway_seconds", r#""30""#),
         ("dangerous_front_channel_logout_without_session", "1"),
         ("oauth_only", r#""yes""#),
