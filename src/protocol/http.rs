@@ -136,6 +136,11 @@ impl Request {
         self.set("authorization", Secret::new([token_type.name(), " ", access_token.expose()].concat()));
     }
 
+    /// The proof that was put in.
+    pub(crate) fn proof(&self) -> Option<&Secret<String>> {
+        self.headers.iter().find(|(name, _)| name == "dpop").map(|(_, proof)| proof)
+    }
+
     /// Sets a header field, in place of one of the same name.
     pub(crate) fn set(&mut self, name: &str, value: Secret<String>) {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));

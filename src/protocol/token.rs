@@ -108,7 +108,8 @@ impl CodeExchange {
     /// # Errors
     /// When the provider refuses, or answers something that is no token response.
     pub fn finish(self, response: &Response) -> Result<(Granted, PendingLogin), Error> {
-        let secrets = [&self.code, &self.state, self.login.verifier.secret(), &self.login.nonce];
+        let mut secrets = vec![&self.code, &self.state, self.login.verifier.secret(), &self.login.nonce];
+        secrets.extend(self.request.proof());
         let granted = Granted::read(response, self.token_type, &self.login.scope, &secrets)?;
         Ok((granted, self.login))
     }
@@ -172,7 +173,9 @@ impl<'a> Refresh<'a> {
     /// Judges the answer.
     pub fn finish(&self, response: &Response) -> Presented {
         let is_page = response.media_type() == "text/html";
-        let error = match Granted::read(response, self.token_type, &self.asked, &[self.refresh_token]) {
+        let mut secrets = vec![self.refresh_token];
+        secrets.extend(self.request.proof());
+        let error = match Granted::read(response, self.token_type, &self.asked, &secrets) {
             Ok(granted) => return Presented::Granted(granted),
             // Not the provider's word: a 401 counts as one even without.
             Err(Error::Provider(_)) if is_page => response.refused(Source::Token),
