@@ -158,7 +158,9 @@ impl SigningKey {
             }
         };
         let jwk = ask(&subtle, "exportKey", &[Text("jwk"), Value(&get(&pair, "publicKey")?)])?.await?;
-        let jwk = Json::parse(&String::from(JSON::stringify(&jwk)?)).map_err(|_| NoCrypto)?;
+        // Of nothing JSON makes nothing, whatever its type says.
+        let jwk = JsValue::from(JSON::stringify(&jwk)?).as_string().ok_or(NoCrypto)?;
+        let jwk = Json::parse(&jwk).map_err(|_| NoCrypto)?;
         Ok(SigningKey { private_key: get(&pair, "privateKey")?, subtle, public_key: Jwk::read(&jwk).ok_or(NoCrypto)? })
     }
 }
