@@ -41,7 +41,7 @@ impl Proof<'_> {
         let header = vec![("typ", text("dpop+jwt")), ("alg", text("ES256")), ("jwk", Some(self.key.to_json()))];
         let claims = vec![
             ("jti", text(self.jti)),
-            ("htm", text(self.method)),
+            ("htm", text(as_sent(self.method))),
             ("htu", text(&[&self.url.canonical_origin(), self.url.path()].concat())),
             ("iat", Some(self.issued.as_secs().into())),
             ("ath", self.access_token.and_then(|token| text(&pkce::sha256(token.expose())))),
@@ -50,6 +50,11 @@ impl Proof<'_> {
         let [header, claims] = [header, claims].map(|part| Base64UrlUnpadded::encode_string(Json::object(part).to_string().as_bytes()));
         [&header, ".", &claims].concat()
     }
+}
+
+/// Browsers write these in capitals, and no others ([Fetch §2.2.1](https://fetch.spec.whatwg.org/#concept-method-normalize)).
+fn as_sent(method: &str) -> &str {
+    ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"].into_iter().find(|name| name.eq_ignore_ascii_case(method)).unwrap_or(method)
 }
 
 /// What goes into the header field `DPoP`.

@@ -390,6 +390,10 @@ fn a_proof_names_the_url_that_is_fetched_without_its_query() {
         assert!(proof.fits(&sent, world.time.now.get() / 1000, sent.token().map(|(_, token)| token)), "{url}");
     }
     assert_eq!(proofs(&world, Endpoint::Token)[0].1.claim("htu"), Some("https://as.example/token"));
+    for (method, htm) in [("post", "POST"), ("Get", "GET"), ("patch", "patch"), ("PATCH", "PATCH"), ("dElete", "DELETE")] {
+        let _ = run(tab.client.fetch(Request::new(method, format!("{API}me"))));
+        assert_eq!(world.requests().pop().unwrap().proof().unwrap().claim("htm"), Some(htm));
+    }
     let before = world.requests().len();
     for url in ["https://alice@api.example/v1/me", "https://a:b@api.example/v1/me"] {
         assert_eq!(tab.fetch(url), Err(Misconfigured::RequestMalformed.into()), "{url}");
