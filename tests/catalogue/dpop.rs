@@ -444,7 +444,7 @@ fn many_calls_that_are_all_asked_for_another_nonce_are_each_sent_twice() {
         assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)), "seed {seed}: {answers:?}");
         assert_eq!((world.count(Endpoint::Api), world.count(Endpoint::Token)), (40, 1), "seed {seed}");
         // The one that arrived last.
-        let arrived = world.answers().into_iter().filter(|(from, _)| *from == Some(Endpoint::Api)).next_back().unwrap().1;
+        let arrived = world.answers().into_iter().rfind(|(from, _)| *from == Some(Endpoint::Api)).unwrap().1;
         assert_eq!(me(&tab), Ok(200));
         assert_eq!(nonces(&world, Endpoint::Api).pop().flatten().as_deref(), arrived.header("dpop-nonce"), "seed {seed}");
     }
