@@ -599,6 +599,27 @@ fn each_tab_has_its_own_key_and_its_own_tokens() {
 
 // dp-twokeys
 #[test]
+fn what_tabs_without_keys_wrote_keeps_nobody_out() {
+    // What all tabs agree on, and a tab with a key does not take part in, says that the user signed out.
+    let world = World::new();
+    world.frames_work();
+    let mut before = world.tab();
+    before.sign_in().unwrap();
+    run(before.client.sign_out(SignOut::Local)).unwrap();
+    assert!(format!("{:?}", world.journal.records.borrow()).contains("signed out"));
+    let mut tab = signed_in(&world);
+    world.later(BREATH);
+    assert_eq!(run(tab.client.renew()).map(|session| session.renewed_by), Ok(Some(Rung::RefreshToken)));
+    tab.load("https://app.example/");
+    assert!(matches!(run(tab.client.finish_sign_in()), Ok(Finished::Restored { .. })));
+    // And who signs out with a key is out.
+    run(tab.client.sign_out(SignOut::Local)).unwrap();
+    tab.load("https://app.example/");
+    assert_eq!(run(tab.client.finish_sign_in()), Ok(Finished::Nothing));
+}
+
+// dp-twokeys
+#[test]
 fn one_key_is_made_however_many_ask_for_it() {
     let world = World::new();
     world.keeps_survive.set(true);
