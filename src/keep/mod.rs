@@ -440,7 +440,7 @@ impl Keep {
             let answer = unless(self.ended_since(generation), self.send(from, &mut request, Some(&token), http)).await;
             let response = answer.ok_or(Interrupted::SignInNeeded)??.map_err(|failure| failure.of(from))?;
             let challenge = response.challenge_to(token_type);
-            let refused = response.status == 401 && !matches!(challenge, Some(Challenge::InsufficientScope { .. } | Challenge::DpopNonce));
+            let refused = response.status == 401 && !matches!(challenge, Some(Challenge::InsufficientScope { .. }));
             if !refused || !replay || !self.replace(access, used).await {
                 return Ok(response);
             }

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
 use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use tokenkeep::{
-    Config, Ended, Error, Event, Finished, Request, Rung, SignIn, SignOut, State,
+    Access, Config, Ended, Error, Event, Finished, Request, Rung, SignIn, SignOut, State,
     keep::ports::HttpFailure,
     protocol::{ClockSkew, Interrupted, Misbehaved, Misconfigured, Response, Source},
     session::BREATH,
@@ -198,6 +198,30 @@ fn a_provider_that_is_never_content_is_asked_twice() {
     world.later(Duration::from_secs(60));
     assert_eq!((world.count(Endpoint::Token), me(&tab)), (3, Ok(200)));
     assert!(tab.was_told(&Event::SignInNeeded));
+}
+
+// dp-asloop
+#[test]
+fn a_refresh_token_whose_proof_was_refused_is_as_good_as_before() {
+    let world = World::new();
+    // Who refuses a request uses no token up.
+    world.provider.rotates(false);
+    let config = config().api_for("https://api.example/v2/", Access::default().scope("orders:read"));
+    let tab = signed_in_with(&world, &config);
+    let other = || tab.fetch("https://api.example/v2/orders").map(|response| response.status);
+    for (wrong, expected) in [
+        (json_response(400, &json!({"error": "invalid_dpop_proof"})), Misbehaved::DpopProofRejected { from: Source::Token }),
+        (wants_nonce(Endpoint::Token, None), Misbehaved::DpopNonceUnreadable { from: Source::Token }),
+        (wants_nonce(Endpoint::Token, Some("n")), Misbehaved::DpopNonceLoop { from: Source::Token }),
+    ] {
+        world.provider.always(Endpoint::Token, wrong);
+        assert_eq!(other(), Err(expected.into()));
+        world.later(BREATH);
+    }
+    world.provider.recover(Endpoint::Token);
+    assert_eq!((other(), me(&tab), world.provider.reused()), (Ok(200), Ok(200), vec![]));
+    let presented: BTreeSet<_> = proofs(&world, Endpoint::Token).iter().filter_map(|(sent, _)| sent.field("refresh_token")).collect();
+    assert_eq!(presented.len(), 1, "{presented:?}");
 }
 
 // dp-asloop
@@ -557,6 +581,15 @@ fn a_key_that_could_not_be_made_is_made_the_next_time() {
     world.chance.no_keys.set(false);
     assert!(tab.sign_in().is_ok());
     assert_eq!((me(&tab), world.chance.keys.get()), (Ok(200), 1));
+
+    // In one page too.
+    world.keeps_survive.set(true);
+    world.chance.no_keys.set(true);
+    let tab = world.tab_with(&config()).unwrap();
+    assert_eq!(tab.leave(SignIn::default()), Err(Misconfigured::InsecureContext.into()));
+    world.chance.no_keys.set(false);
+    let url = tab.leave(SignIn::default()).unwrap();
+    assert!(tab.see(&world.provider.authorize(&url)).is_ok());
 }
 
 // dp-twokeys
