@@ -442,6 +442,10 @@ impl Keep {
             let challenge = response.challenge_to(token_type);
             let refused = response.status == 401 && !matches!(challenge, Some(Challenge::InsufficientScope { .. }));
             if !refused || !replay || !self.replace(access, used).await {
+                // Whether it wants a nonce is not to be seen. The app's developer can find out.
+                if refused && self.is_bound() && response.header("www-authenticate").is_none() {
+                    self.tell(Event::Failed(Misbehaved::DpopNonceUnreadable { from }.into()));
+                }
                 return Ok(response);
             }
             self.unless_ended_since(generation)?;

@@ -189,7 +189,7 @@ errors! {
         DpopDowngraded = "dpop_downgraded": "the access token is not bound to this client's key, as `dpop` demands: turn DPoP on for this client at the provider",
         DpopKeyLost = "dpop_key_lost": "the sign-in was bound to a key that is gone: sign in again",
         DpopNonceLoop { from: Source } = "dpop_nonce_loop": "the server asks for another DPoP nonce although it got the latest that it gave",
-        DpopNonceUnreadable { from: Source } = "dpop_nonce_unreadable": "the server asks for a DPoP nonce and shows none that could be used: it must send `DPoP-Nonce`, and name it in `Access-Control-Expose-Headers`",
+        DpopNonceUnreadable { from: Source } = "dpop_nonce_unreadable": "a server that wants a DPoP nonce must send one that can be used, and name `DPoP-Nonce` and `WWW-Authenticate` in `Access-Control-Expose-Headers`: this one shows none",
         DpopProofRejected { from: Source } = "dpop_proof_rejected": "the server does not accept the DPoP proof, mostly because this device's clock is wrong: set the clock, or the option `clock_skew`",
         DuplicateParameter = "duplicate_parameter": "a parameter of the response is there twice",
         IdTokenEncrypted = "id_token_encrypted": "the ID token is encrypted, which a page cannot undo: turn encryption off for this client",

@@ -10,6 +10,8 @@
 //! 5. [`Unverified::read`] takes the ID token apart, [`Unverified::checks`] says what is to be checked with which key,
 //!    [`Unverified::signed_by`] takes the outcome. [`Signed::verify`] checks the claims. Only that makes [`Claims`].
 //!
+//! Where tokens are bound to a key, [`Proof`](dpop::Proof) goes along with 4 and with every use of a token.
+//!
 //! Time, randomness and answers are arguments. A check leaves a type behind: what needs it cannot be called without it.
 
 pub mod authorize;

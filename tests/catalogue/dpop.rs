@@ -385,8 +385,34 @@ fn an_api_whose_challenge_cannot_be_read_is_not_asked_for_ever() {
     let world = World::new();
     let tab = signed_in(&world);
     world.later(BREATH);
+    tab.news();
+    let told = Event::Failed(Misbehaved::DpopNonceUnreadable { from: Source::Api }.into());
     world.provider.always(Endpoint::Api, json_response(401, &json!({})));
     assert_eq!((me(&tab), world.count(Endpoint::Api), world.count(Endpoint::Token)), (Ok(401), 2, 2));
+    assert_eq!(tab.news().into_iter().filter(|event| *event == told).count(), 1, "it may want a nonce, and nobody can see it");
+
+    // The nonce alone is enough: it goes along with the new token.
+    world.provider.recover(Endpoint::Api);
+    world.provider.nonce("https://api.example", "n");
+    world.provider.answer(Endpoint::Api, |_, mut right| {
+        right.headers.retain(|(name, _)| name != "www-authenticate");
+        Ok(right)
+    });
+    world.later(BREATH);
+    assert_eq!((me(&tab), tab.was_told(&told)), (Ok(200), false));
+
+    // What can be read says what it is.
+    world.provider.answer(Endpoint::Api, |_, mut right| {
+        right.status = 401;
+        right.headers = vec![("www-authenticate".into(), r#"DPoP error="invalid_token""#.into())];
+        Ok(right)
+    });
+    world.later(BREATH);
+    assert_eq!((me(&tab), tab.was_told(&told)), (Ok(401), false));
+    let mut tab = world.tab();
+    tab.sign_in().unwrap();
+    world.provider.always(Endpoint::Api, json_response(401, &json!({})));
+    assert_eq!((me(&tab), tab.was_told(&told)), (Ok(401), false), "nor is it told of a bearer token");
 }
 
 // dp-htu
