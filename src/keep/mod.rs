@@ -341,14 +341,15 @@ impl Keep {
     async fn begin_line(&self, redeemed: Redeemed, before: Option<String>, by: Option<Rung>) -> Option<Tokens> {
         let Redeemed { mut granted, claims, id_token, nonce, since } = redeemed;
         let name = self.random_name().ok()?;
-        // Without a channel nobody else gets it, and without a journal nobody may. Without the key nobody has any use for it.
-        let shared = !self.is_bound()
-            && self.tabs.are_heard()
+        // Without a channel nobody else gets it, and without a journal nobody may.
+        let noted = self.tabs.are_heard()
             && match journal::begin(&self.ports, &self.name, &name, before).await {
                 Ok(false) => return None,
                 Ok(true) => true,
                 Err(_) => false,
             };
+        // Without the key nobody has any use for it. That somebody is signed in is noted all the same: others may sign out.
+        let shared = noted && !self.is_bound();
         let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
@@ -546,7 +547,7 @@ impl Keep {
             let mut told = false;
             if let Some((name, shared, refresh_token, hint)) = line {
                 id_token = hint;
-                let first = !shared || keep.sign_out_line(&name).await;
+                let first = !(shared || keep.is_bound()) || keep.sign_out_line(&name).await;
                 keep.announce_sign_out(&name);
                 if !first {
                     return Ok(None);
@@ -639,7 +640,9 @@ impl Keep {
             let line = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
             self.end(Ended::SignedOutAtProvider);
             if let Some((name, shared)) = line {
-                if shared {
+                if self.is_bound() {
+                    self.sign_out_line(&name).await;
+                } else if shared {
                     let _ = journal::sign_out(&self.ports, &self.name, &name).await;
                 }
                 self.announce_sign_out(&name);

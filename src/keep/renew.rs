@@ -129,7 +129,8 @@ impl Keep {
     pub(super) async fn look_up(self: Rc<Self>) {
         let Some(line) = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared)) else { return };
         let (name, shared) = line;
-        let row = if shared { journal::read(&self.ports, &self.name).await.ok().flatten() } else { None };
+        let noted = shared || self.is_bound();
+        let row = if noted { journal::read(&self.ports, &self.name).await.ok().flatten() } else { None };
         let still = self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.name == name);
         let out = match row {
             // Somebody signed in since: who, the other tabs say.
@@ -137,7 +138,7 @@ impl Keep {
                 self.ask_tabs().await;
                 false
             }
-            Some(Row::Rejected) if still => {
+            Some(Row::Rejected) if still && shared => {
                 self.end(Ended::Rejected);
                 return;
             }
@@ -606,12 +607,12 @@ impl Keep {
     async fn line_in_use(self: &Rc<Self>) -> Result<Option<String>, Fallen> {
         self.unless_signed_out_elsewhere()?;
         let ours = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
-        if self.is_bound() || matches!(ours, Some((_, false))) {
+        if !self.is_bound() && matches!(ours, Some((_, false))) {
             return Ok(None);
         }
         match journal::read(&self.ports, &self.name).await {
             Ok(Some(Row::Line { name, .. })) => Ok(Some(name)),
-            Ok(Some(Row::Rejected)) if ours.is_some() => Err(Fallen::Over(Ended::Rejected)),
+            Ok(Some(Row::Rejected)) if ours.is_some() && !self.is_bound() => Err(Fallen::Over(Ended::Rejected)),
             Ok(Some(Row::Rejected)) => Err(Fallen::Closed(None)),
             Ok(Some(Row::SignedOut)) => Err(self.signed_out_elsewhere()),
             Ok(None) | Err(_) => ours.map(|(name, _)| name).or(self.mark().line).map(Some).ok_or(Fallen::Closed(None)),

@@ -228,7 +228,11 @@ impl Keep {
                     self.end(Ended::SignedOutAtProvider);
                     let keep = self.clone();
                     self.spawn(async move {
-                        let _ = journal::sign_out(&keep.ports, &keep.name, &line).await;
+                        if keep.is_bound() {
+                            keep.sign_out_line(&line).await;
+                        } else {
+                            let _ = journal::sign_out(&keep.ports, &keep.name, &line).await;
+                        }
                         keep.announce_sign_out(&line);
                         keep.tabs.post(&Message::LoggedOut { to: from });
                     });

@@ -657,6 +657,33 @@ fn each_tab_has_its_own_key_and_its_own_tokens() {
 }
 
 // dp-twokeys
+// Browsers show a tab what another one wrote to localStorage when they come to it: the message was there before.
+#[test]
+fn a_sign_out_reaches_a_tab_before_the_note_of_it_does() {
+    for at_provider in [false, true] {
+        let world = World::new();
+        let (mut one, mut two) = (world.tab_with(&config()).unwrap(), world.tab_with(&config()).unwrap());
+        one.sign_in().unwrap();
+        two.sign_in().unwrap();
+        world.settle();
+        let before = world.stored();
+        two.process.frozen.set(true);
+        if at_provider {
+            let said = format!("https://app.example/out?iss={ISSUER}&sid=sid-1");
+            *one.bar.address.borrow_mut() = said;
+            assert!(run(one.client.front_channel_logout()));
+        } else {
+            run(one.client.sign_out(SignOut::Local)).unwrap();
+        }
+        world.settle();
+        *world.disk.records.borrow_mut() = before;
+        two.process.frozen.set(false);
+        assert_eq!((one.state(), two.state()), (State::SignedOut, State::SignedOut), "{at_provider}");
+        assert!(two.was_told(&Event::Ended(Ended::SignedOutElsewhere)));
+    }
+}
+
+// dp-twokeys
 #[test]
 fn what_tabs_without_keys_wrote_keeps_nobody_out() {
     // What all tabs agree on, and a tab with a key does not take part in, says that the user signed out.
