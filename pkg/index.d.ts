@@ -70,6 +70,12 @@ export interface Options {
   renewByFrame?: boolean;
   /** Whether a session may be renewed by leaving for the provider and coming back, when nothing else works. Default `false`. */
   renewByRedirect?: boolean;
+  /**
+   * Whether tokens are bound to a key of this client that cannot be exported (DPoP, RFC 9449): a stolen token is useless on another device.
+   * The provider must issue DPoP tokens to this client. APIs must allow the request header `DPoP`, and expose `WWW-Authenticate` and
+   * `DPoP-Nonce`. Each tab signs in for itself then. Default `false`.
+   */
+  dpop?: boolean;
   /** Whether the provider gets the ID token back at sign-out, in a form (`id_token_hint`). Default `false`. */
   idTokenHint?: boolean;
   /** Whom else an ID token may be for, beside this client. */

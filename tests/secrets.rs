@@ -8,7 +8,7 @@ use tokenkeep::{
     keep::ports::{FrameEvent, HttpFailure},
     protocol::{
         Algorithm, Callback, Discovery, Entropy, Issuer, Json, Jwks, Metadata, PendingLogin, Registration, Response, ResponseMode, Scope,
-        Secret, UnixTime, Unverified, authorize::authorize,
+        Secret, TokenType, UnixTime, Unverified, authorize::authorize,
     },
 };
 
@@ -420,6 +420,44 @@ const LIVES: &[(&str, Life)] = &[
         seen.tab(at, &page);
         out(at, &mut tabs, SignOut::Local, seen, secrets);
     }),
+    ("tokens that are bound to a key", |at, world, seen, secrets| {
+        world.frames_work();
+        for (origin, nonce) in [(ISSUER, "nonce-of-the-provider"), ("https://api.example", "nonce-of-the-api")] {
+            world.provider.nonce(origin, nonce);
+            secrets.push(nonce.into());
+        }
+        let mut tabs = tabs(world, &World::config().dpop(true), 2);
+        for tab in &tabs {
+            seen.show(at, format!("{:?} {:?}", tab.fetch(&format!("{API}me")), run(tab.client.user_info())));
+        }
+        world.later(Duration::from_secs(10));
+        seen.show(at, format!("{:?}", run(tabs[0].client.renew())));
+        // What is wrong with a proof is told by somebody who repeats it.
+        for error in ["invalid_dpop_proof", "use_dpop_nonce", "invalid_request"] {
+            world.later(Duration::from_secs(10));
+            let body = move |sent: &Sent| {
+                let mut response = json_response(400, &repeat(&format!("proof={}", sent.header("dpop").unwrap()), error));
+                let challenge = format!("DPoP error=\"{error}\", error_description=\"{}\"", sent.header("dpop").unwrap());
+                response
+                    .headers
+                    .extend([("www-authenticate".to_owned(), challenge), ("dpop-nonce".to_owned(), "nonce-of-nobody".to_owned())]);
+                response
+            };
+            world.provider.answer(Endpoint::Token, move |sent, _| Ok(body(sent)));
+            world.provider.answer(Endpoint::UserInfo, move |sent, _| Ok(Response { status: 401, ..body(sent) }));
+            seen.error(at, &run(tabs[0].client.renew()).unwrap_err());
+            seen.error(at, &run(tabs[0].client.user_info()).unwrap_err());
+            if error != "invalid_request" {
+                world.provider.answer(Endpoint::Api, move |sent, _| Ok(body(sent)));
+                seen.error(at, &tabs[0].fetch(&format!("{API}me")).unwrap_err());
+            }
+            seen.tab(at, &tabs[0]);
+            world.provider.recover(Endpoint::Token);
+            tabs[0].sign_in().unwrap();
+        }
+        secrets.push("nonce-of-nobody".into());
+        out(at, &mut tabs, SignOut::Provider, seen, secrets);
+    }),
 ];
 
 /// So many tabs, signed in for a while.
@@ -537,7 +575,8 @@ fn debug_texts(seen: &Seen, secrets: &mut Vec<String>) {
     secrets.extend(random.chunks(32).map(b64));
     secrets.push(format!("{random:?}").trim_matches(['[', ']']).to_owned());
     show(&entropy);
-    let (url, login) = authorize(&metadata, &registration, &SignIn::default(), &entropy, "/".into(), UnixTime::from_secs(START)).unwrap();
+    let (url, login) =
+        authorize(&metadata, &registration, &SignIn::default(), &entropy, "/".into(), UnixTime::from_secs(START), None).unwrap();
     show(&url);
     show(&login);
     let record = login.to_record();
@@ -551,7 +590,7 @@ fn debug_texts(seen: &Seen, secrets: &mut Vec<String>) {
     seen.show("Debug", Callback::scrub(&address));
     let code = login.accept(&callback, UnixTime::from_secs(START)).unwrap();
     show(&code);
-    let exchange = code.exchange(&metadata).unwrap();
+    let exchange = code.exchange(&metadata, TokenType::Bearer).unwrap();
     show(&exchange);
     show(&exchange.request);
 

@@ -1,13 +1,14 @@
 //! Examples of the specifications, verified by the same crates as everything else here.
 //!
-//! PKCE (RFC 7636 Appendix B), thumbprints (RFC 7638 §3.1, RFC 8037 A.3) and `at_hash` (OpenID Connect Core A.3) are beside the code.
+//! PKCE (RFC 7636 Appendix B), thumbprints (RFC 7638 §3.1, RFC 8037 A.3), `at_hash` (OpenID Connect Core A.3) and what is in a proof (RFC 9449
+//! §4, §6.1, §7.1) are beside the code.
 
 use serde_json::{Value, json};
 use tokenkeep::protocol::{Algorithm, Jwks, Misbehaved, Signed, Unverified};
 
 use crate::{
     test,
-    world::{json_response, verify},
+    world::{Proof, json_response, verify},
 };
 
 /// The claims of RFC 7515 A.1 to A.3 and A.5.
@@ -105,4 +106,15 @@ fn rfc7515_appendix_e_a_critical_extension_is_refused() {
     let token = "eyJhbGciOiJub25lIiwNCiAiY3JpdCI6WyJodHRwOi8vZXhhbXBsZS5jb20vVU5ERUZJTkVEIl0sDQogImh0dHA6Ly9leGFtcGxlLmNvbS9VTkRFRklORUQiOnRydWUNCn0.RkFJTA.";
     // Twice over: nobody signed it either, and that is seen first.
     assert_eq!(Unverified::read(token, &Algorithm::ALL).unwrap_err(), Misbehaved::AlgorithmRefused);
+}
+
+/// What the servers of these tests read, they read of the specification's own example too.
+#[test]
+fn rfc9449_4_1_a_proof() {
+    let proof = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
+    let read = Proof::read(proof).unwrap();
+    assert_eq!((read.thumbprint.as_str(), read.claim("jti")), ("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", Some("-BwC3ESc6acc2lTc")));
+    // A second later.
+    let spoilt = proof.replace("NjE2fQ.", "NjE3fQ.");
+    assert!(spoilt != proof && Proof::read(&spoilt).is_none());
 }

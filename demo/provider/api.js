@@ -1,10 +1,11 @@
-// The protected API: reads the bearer token, and answers or challenges as RFC 6750 says.
+// The protected API: reads the token, and the proof if it is bound to a key, and answers or challenges as RFC 6750 and RFC 9449 say.
 
 import { createServer } from 'node:http';
 
 import { errors, jwtVerify } from 'jose';
 
 import { accountWithSub } from './accounts.js';
+import { ProofReader, ProofRefused } from './proofs.js';
 
 const ROUTES = {
   '/me': { respond: ({ sub, scope, client_id, exp }) => ({ sub, scope, client_id, expires_at: exp }) },
@@ -12,7 +13,9 @@ const ROUTES = {
 };
 
 /** `keys` finds the provider's key for a token: a key set of jose. When no longer `isAlive`, /health says so. */
-export function createApi({ issuer, resource, appOrigins }, keys, isAlive = () => true) {
+export function createApi(config, keys, isAlive = () => true) {
+  const { issuer, resource, appOrigins, apiOrigin = new URL(resource).origin, dpopNonces } = config;
+  const proofs = new ProofReader(dpopNonces);
   return createServer(async (request, response) => {
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('X-Content-Type-Options', 'nosniff');
@@ -29,13 +32,22 @@ export function createApi({ issuer, resource, appOrigins }, keys, isAlive = () =
       return send(response, 405, { error: 'method_not_allowed' });
     }
 
-    const token = /^Bearer +(\S+) *$/i.exec(request.headers.authorization)?.[1];
+    const [, scheme, token] = /^(Bearer|DPoP) +(\S+) *$/i.exec(request.headers.authorization) ?? [];
     if (!token) return challenge(response, 401);
+    const bound = scheme.toLowerCase() === 'dpop';
+    const refuse = (status, parameters) => challenge(response, status, parameters, bound ? 'DPoP' : 'Bearer');
+    if (bound && proofs.noncesRequired) response.setHeader('DPoP-Nonce', proofs.nonce());
 
     try {
       const claims = await verify(token);
+      const [proof, { method }] = [request.headers.dpop, request];
+      const key = bound ? await proofs.read(proof, { method, url: apiOrigin + path, token }) : undefined;
+      // RFC 9449 §7.1: a token that is bound to a key is not a bearer token, and a proof binds no bearer token.
+      if (bound ? claims.cnf?.jkt !== key : claims.cnf) {
+        throw new errors.JWTClaimValidationFailed('bound', claims, 'cnf', 'bound');
+      }
       if (route.scope && !String(claims.scope ?? '').split(' ').includes(route.scope)) {
-        return challenge(response, 403, {
+        return refuse(403, {
           error: 'insufficient_scope',
           error_description: `the token lacks the scope ${route.scope}`,
           scope: route.scope,
@@ -43,8 +55,9 @@ export function createApi({ issuer, resource, appOrigins }, keys, isAlive = () =
       }
       return send(response, 200, route.respond(claims));
     } catch (error) {
+      if (error instanceof ProofRefused) return refuse(401, { error: error.error, error_description: error.message });
       const error_description = reason(error);
-      if (error_description) return challenge(response, 401, { error: 'invalid_token', error_description });
+      if (error_description) return refuse(401, { error: 'invalid_token', error_description });
       console.error(`GET ${path}: ${error.stack}`);
       return send(response, 500, { error: 'server_error' });
     }
@@ -55,8 +68,8 @@ export function createApi({ issuer, resource, appOrigins }, keys, isAlive = () =
     if (!appOrigins.includes(origin)) return;
     response.setHeader('Access-Control-Allow-Origin', origin);
     response.setHeader('Access-Control-Allow-Methods', 'GET');
-    response.setHeader('Access-Control-Allow-Headers', 'Authorization');
-    response.setHeader('Access-Control-Expose-Headers', 'WWW-Authenticate');
+    response.setHeader('Access-Control-Allow-Headers', 'Authorization, DPoP');
+    response.setHeader('Access-Control-Expose-Headers', 'WWW-Authenticate, DPoP-Nonce');
     response.setHeader('Access-Control-Max-Age', '600');
   }
 
@@ -68,8 +81,6 @@ export function createApi({ issuer, resource, appOrigins }, keys, isAlive = () =
       typ: 'at+jwt',
       requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id'],
     });
-    // RFC 9449 §7.1: a token that is bound to a key is not a bearer token, and this API reads no proofs.
-    if (payload.cnf) throw new errors.JWTClaimValidationFailed('bound', payload, 'cnf', 'bound');
     return payload;
   }
 }
@@ -83,11 +94,13 @@ function reason(error) {
   return undefined;
 }
 
-function challenge(response, status, parameters = {}) {
-  const quoted = Object.entries({ realm: 'tokenkeep demo API', ...parameters })
-    .map(([name, value]) => `${name}="${value}"`)
-    .join(', ');
-  response.setHeader('WWW-Authenticate', `Bearer ${quoted}`);
+/** Without a scheme any will do. */
+function challenge(response, status, parameters = {}, scheme = undefined) {
+  const challenges = ['Bearer', 'DPoP'].filter((name) => name === (scheme ?? name)).map((name) => {
+    const all = { realm: 'tokenkeep demo API', ...(name === 'DPoP' && { algs: 'ES256' }), ...parameters };
+    return `${name} ${Object.entries(all).map(([name, value]) => `${name}="${value}"`).join(', ')}`;
+  });
+  response.setHeader('WWW-Authenticate', challenges.join(', '));
   const { error = 'unauthorized', error_description = 'an access token is needed' } = parameters;
   return send(response, status, { error, error_description });
 }

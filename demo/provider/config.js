@@ -15,6 +15,7 @@ export function readConfig(env = process.env) {
     issuer: origin('TOKENKEEP_ISSUER', env.TOKENKEEP_ISSUER || `http://localhost:${providerPort}`),
     providerPort,
     apiPort,
+    apiOrigin: origin('TOKENKEEP_API_ORIGIN', env.TOKENKEEP_API_ORIGIN || `http://localhost:${apiPort}`),
     resource: `http://localhost:${apiPort}/`,
     appOrigins: (env.TOKENKEEP_APP_ORIGINS || 'http://127.0.0.1:8080,http://localhost:8080')
       .split(',')
@@ -25,6 +26,7 @@ export function readConfig(env = process.env) {
       refreshToken: integer(env, 'TOKENKEEP_REFRESH_TOKEN_TTL', 86400, YEAR),
       session: integer(env, 'TOKENKEEP_SESSION_TTL', 86400, YEAR),
     },
+    dpopNonces: !env.TOKENKEEP_NO_DPOP_NONCES,
     endWith: integer(env, 'TOKENKEEP_END_WITH', undefined, 2 ** 31 - 1),
   };
 }

@@ -20,7 +20,7 @@ const READABLE_BY_ALL = new Set([
 const ENDPOINTS = new Set(['/auth', '/session/end', '/token', '/token/revocation']);
 
 export async function createProvider(config, isAlive = () => true) {
-  const { issuer, resource, appOrigins, lifetimes } = config;
+  const { issuer, resource, appOrigins, lifetimes, dpopNonces } = config;
   const home = `${appOrigins[0]}/`;
 
   const provider = new Provider(issuer, {
@@ -83,6 +83,8 @@ export async function createProvider(config, isAlive = () => true) {
       pages.show(ctx, pages.problem({ error, error_description, home })),
     features: {
       devInteractions: { enabled: false },
+      // For apps that bind their tokens to a key. Those that send no proof get bearer tokens, as ever.
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => dpopNonces },
       resourceIndicators: {
         getResourceServerInfo(_ctx, indicator) {
           if (indicator !== resource) throw new errors.InvalidTarget();

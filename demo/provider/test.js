@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { SignJWT, createLocalJWKSet, createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
+import { SignJWT, calculateJwkThumbprint, createLocalJWKSet, createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 
 import { createApi } from './api.js';
 
@@ -51,6 +51,7 @@ test('discovery says what is on, and may be cached', async () => {
   assert.equal(metadata.authorization_response_iss_parameter_supported, true);
   assert.deepEqual(metadata.code_challenge_methods_supported, ['S256']);
   assert.deepEqual(metadata.response_types_supported, ['code']);
+  assert.ok(metadata.dpop_signing_alg_values_supported.includes('ES256'));
   assert.equal(metadata.introspection_endpoint, undefined);
   for (const name of ['token', 'userinfo', 'revocation', 'end_session']) assert.ok(metadata[`${name}_endpoint`], name);
 });
@@ -83,6 +84,134 @@ test('a login ends in verified tokens that the API takes', async () => {
   assert.equal(orders.status, 200);
   assert.equal(orders.headers.get('access-control-allow-origin'), APP);
   assert.equal((await orders.json()).orders.length, 3);
+});
+
+test('a token is bound to the key whose proof came with the code', async () => {
+  const device = await Device.make();
+  const { callback, verifier } = await authorize(new Browser(), { resource, dpop_jkt: device.thumbprint });
+  const redeeming = { grant_type: 'authorization_code', code: callback.get('code'), code_verifier: verifier, redirect_uri: `${APP}/callback` };
+
+  const asked = await device.post('/token', redeeming);
+  assert.deepEqual([asked.status, (await asked.json()).error], [400, 'use_dpop_nonce']);
+  assert.equal(asked.headers.get('access-control-allow-origin'), APP);
+  assert.match(asked.headers.get('access-control-expose-headers'), /DPoP-Nonce/);
+  const tokens = await (await device.post('/token', redeeming)).json();
+  assert.equal(tokens.token_type, 'DPoP');
+  assert.deepEqual(claimsOf(tokens.access_token).cnf, { jkt: device.thumbprint });
+
+  // So is the refresh token, and what comes for it.
+  const refreshing = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token };
+  const thief = await Device.make();
+  await thief.post('/token', refreshing);
+  assert.equal((await (await thief.post('/token', refreshing)).json()).error, 'invalid_grant');
+  assert.equal((await refreshed(tokens)).error, 'invalid_grant', 'without a proof');
+  const renewed = await (await device.post('/token', refreshing)).json();
+  assert.deepEqual([renewed.token_type, claimsOf(renewed.access_token).cnf], ['DPoP', { jkt: device.thumbprint }]);
+
+  const revoked = await post('/token/revocation', { token: renewed.refresh_token }, { Origin: APP });
+  assert.equal(revoked.status, 200, 'which needs no proof');
+});
+
+test('a code that is bound to a key is of no use to another', async () => {
+  const [device, thief] = [await Device.make(), await Device.make()];
+  const { callback, verifier } = await authorize(new Browser(), { resource, dpop_jkt: device.thumbprint });
+  const redeeming = { grant_type: 'authorization_code', code: callback.get('code'), code_verifier: verifier, redirect_uri: `${APP}/callback` };
+  await thief.post('/token', redeeming);
+  assert.equal((await (await thief.post('/token', redeeming)).json()).error, 'invalid_grant');
+});
+
+test('the API takes a bound token with a proof for this very request, once', async () => {
+  const device = await Device.make();
+  const tokens = await device.login({ resource });
+  const token = tokens.access_token;
+  const call = (proof, scheme = 'DPoP') =>
+    fetch(`${api}/me?a=1`, { headers: { Authorization: `${scheme} ${token}`, Origin: APP, ...(proof && { DPoP: proof }) } });
+  const challenged = async (response) => {
+    const challenge = response.headers.get('www-authenticate');
+    return [response.status, challenge.split(' ')[0], /error="(.*?)"/.exec(challenge)?.[1]];
+  };
+  const wrong = [401, 'DPoP', 'invalid_dpop_proof'];
+  const right = (changes) => device.proof('GET', `${api}/me`, { token, ...changes });
+
+  const asked = await call(await right());
+  assert.deepEqual(await challenged(asked), [401, 'DPoP', 'use_dpop_nonce']);
+  assert.match(asked.headers.get('access-control-expose-headers'), /WWW-Authenticate, DPoP-Nonce/);
+  const nonce = asked.headers.get('dpop-nonce');
+  assert.notEqual(nonce, device.nonce, 'not the one of the provider');
+  assert.deepEqual(await challenged(await call(await right({ nonce: device.nonce }))), [401, 'DPoP', 'use_dpop_nonce']);
+
+  const proof = await right({ nonce });
+  const taken = await call(proof);
+  assert.deepEqual([taken.status, (await taken.json()).client_id, taken.headers.get('dpop-nonce')], [200, CLIENT, nonce]);
+  assert.deepEqual(await challenged(await call(proof)), wrong, 'twice');
+
+  const now = Math.floor(Date.now() / 1000);
+  for (const [what, other] of Object.entries({
+    'no proof': undefined,
+    garbage: 'garbage',
+    'two proofs': `${await right({ nonce })}, ${await right({ nonce })}`,
+    method: await device.proof('POST', `${api}/me`, { token, nonce }),
+    path: await device.proof('GET', `${api}/orders`, { token, nonce }),
+    host: await device.proof('GET', `${issuer}/me`, { token, nonce }),
+    'no URL': await device.proof('GET', 7, { token, nonce }),
+    token: await device.proof('GET', `${api}/me`, { token: 'another', nonce }),
+    'no token': await device.proof('GET', `${api}/me`, { nonce }),
+    old: await right({ nonce, iat: now - 100 }),
+    'of tomorrow': await right({ nonce, iat: now + 100 }),
+    'without a time': await right({ nonce, iat: 'now' }),
+    'without a name': await right({ nonce, jti: undefined }),
+    type: await device.proof('GET', `${api}/me`, { token, nonce }, { typ: 'JWT' }),
+    key: await device.proof('GET', `${api}/me`, { token, nonce }, { jwk: (await Device.make()).jwk }),
+  })) {
+    assert.deepEqual(await challenged(await call(other)), wrong, what);
+  }
+  const thief = await Device.make();
+  assert.deepEqual(
+    await challenged(await call(await thief.proof('GET', `${api}/me`, { token, nonce }))),
+    [401, 'DPoP', 'invalid_token'],
+    'another key',
+  );
+  assert.deepEqual(await challenged(await call(undefined, 'Bearer')), [401, 'Bearer', 'invalid_token'], 'as a bearer token');
+  const plain = (await login(new Browser(), { resource })).tokens.access_token;
+  const bound = await fetch(`${api}/me`, {
+    headers: { Authorization: `DPoP ${plain}`, DPoP: await device.proof('GET', `${api}/me`, { token: plain, nonce }) },
+  });
+  assert.deepEqual(await challenged(bound), [401, 'DPoP', 'invalid_token'], 'a bearer token with a proof');
+  assert.equal((await call(await right({ nonce, htu: `${api}/me?a=1` }))).status, 200, 'a query does not matter');
+});
+
+test('userinfo takes a bound token with a proof', async () => {
+  const device = await Device.make();
+  const { access_token: token } = await device.login();
+  const ask = async (nonce) =>
+    fetch(`${issuer}/userinfo`, {
+      headers: { Authorization: `DPoP ${token}`, Origin: APP, DPoP: await device.proof('GET', `${issuer}/userinfo`, { token, nonce }) },
+    });
+  const asked = await ask();
+  assert.deepEqual([asked.status, /error="(.*?)"/.exec(asked.headers.get('www-authenticate'))[1]], [401, 'use_dpop_nonce']);
+  assert.match(asked.headers.get('access-control-expose-headers'), /WWW-Authenticate/);
+  const answered = await ask(asked.headers.get('dpop-nonce'));
+  assert.deepEqual([answered.status, (await answered.json()).email], [200, 'alice@example.com']);
+});
+
+test('nonces may be turned off', async () => {
+  const [providerPort, apiPort] = await freePorts(2);
+  const other = run({ TOKENKEEP_PROVIDER_PORT: providerPort, TOKENKEEP_API_PORT: apiPort, TOKENKEEP_NO_DPOP_NONCES: '1' });
+  const before = [issuer, api, resource];
+  try {
+    await other.printed('tokenkeep demo: ');
+    [issuer, api, resource] = [`http://localhost:${providerPort}`, `http://localhost:${apiPort}`, `http://localhost:${apiPort}/`];
+    const device = await Device.make();
+    const { callback, verifier } = await authorize(new Browser(), { resource });
+    const fields = { grant_type: 'authorization_code', code: callback.get('code'), code_verifier: verifier, redirect_uri: `${APP}/callback` };
+    const { access_token: token } = await (await device.post('/token', fields)).json();
+    const proof = await device.proof('GET', `${api}/me`, { token });
+    const response = await fetch(`${api}/me`, { headers: { Authorization: `DPoP ${token}`, DPoP: proof } });
+    assert.deepEqual([response.status, response.headers.get('dpop-nonce')], [200, null]);
+  } finally {
+    [issuer, api, resource] = before;
+    await other.end();
+  }
 });
 
 test('a second login of a signed-in user needs no click', async () => {
@@ -126,7 +255,10 @@ test('without orders:read there are no orders', async () => {
 test('the API challenges without an error code when there is no token', async () => {
   const response = await fetch(`${api}/me`);
   assert.equal(response.status, 401);
-  assert.equal(response.headers.get('www-authenticate'), 'Bearer realm="tokenkeep demo API"');
+  assert.equal(
+    response.headers.get('www-authenticate'),
+    'Bearer realm="tokenkeep demo API", DPoP realm="tokenkeep demo API", algs="ES256"',
+  );
   assert.equal(response.headers.get('cache-control'), 'no-store');
 });
 
@@ -174,10 +306,10 @@ test('the API tells no other origin anything, and knows its paths and methods', 
   });
   const allowed = await preflight(APP);
   assert.deepEqual(corsOf(allowed), {
-    'access-control-allow-headers': 'Authorization',
+    'access-control-allow-headers': 'Authorization, DPoP',
     'access-control-allow-methods': 'GET',
     'access-control-allow-origin': APP,
-    'access-control-expose-headers': 'WWW-Authenticate',
+    'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce',
     'access-control-max-age': '600',
   });
   assert.equal(allowed.status, 204);
@@ -420,6 +552,7 @@ test('an unusable environment ends the start, and the message names the variable
     ['TOKENKEEP_ACCESS_TOKEN_TTL', 'soon'],
     ['TOKENKEEP_APP_ORIGINS', 'http://127.0.0.1:8080/app'],
     ['TOKENKEEP_ISSUER', 'localhost'],
+    ['TOKENKEEP_API_ORIGIN', 'http://localhost:9500/'],
   ]) {
     const refused = run({ [name]: value });
     assert.equal(await refused.exit, 1);
@@ -505,6 +638,45 @@ class Browser {
     const path = attributes.find((text) => text.startsWith('path='))?.slice(5) ?? '/';
     if (value) this.#cookies.set(name, { value, path });
     else this.#cookies.delete(name);
+  }
+}
+
+/** Who has a key, and makes proofs with it. */
+class Device {
+  /** The latest one of the provider. */
+  nonce;
+
+  static async make() {
+    const device = new Device();
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    device.key = privateKey;
+    device.jwk = await exportJWK(publicKey);
+    device.thumbprint = await calculateJwkThumbprint(device.jwk);
+    return device;
+  }
+
+  proof(htm, htu, { token, ...claims } = {}, header = {}) {
+    const iat = Math.floor(Date.now() / 1000);
+    const ath = token && createHash('sha256').update(token).digest('base64url');
+    return new SignJWT({ jti: randomUUID(), htm, htu, iat, ath, ...claims })
+      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: this.jwk, ...header })
+      .sign(this.key);
+  }
+
+  /** Sends a form to the provider, with a proof that has the nonce that was last heard. */
+  async post(path, fields) {
+    const response = await post(path, fields, { Origin: APP, DPoP: await this.proof('POST', issuer + path, { nonce: this.nonce }) });
+    this.nonce = response.headers.get('dpop-nonce') ?? this.nonce;
+    return response;
+  }
+
+  async login(changes) {
+    const { callback, verifier } = await authorize(new Browser(), changes);
+    const fields = { grant_type: 'authorization_code', code: callback.get('code'), code_verifier: verifier, redirect_uri: `${APP}/callback` };
+    await this.post('/token', fields);
+    const response = await this.post('/token', fields);
+    assert.equal(response.status, 200);
+    return response.json();
   }
 }
 

@@ -1,4 +1,4 @@
-//! [`crypto`](https://developer.mozilla.org/docs/Web/API/Crypto): randomness, signatures and sealed messages. Without https there is
+//! [`crypto`](https://developer.mozilla.org/docs/Web/API/Crypto): randomness, signatures, proofs and sealed messages. Without https there is
 //! only the first.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -12,8 +12,8 @@ use super::{
     call, get, global, object, settled,
 };
 use crate::{
-    keep::ports::{Answer, Crypto, NoCrypto, Strongbox},
-    protocol::{Algorithm, Hash, Secret, SignatureCheck},
+    keep::ports::{Answer, Crypto, NoCrypto, ProofKey, Strongbox},
+    protocol::{Algorithm, Hash, Json, Jwk, Secret, SignatureCheck},
 };
 
 /// WebCrypto.
@@ -46,6 +46,10 @@ impl Crypto for WebCrypto {
             let sealed = pair.cipher("encrypt", public_key, text.expose().as_bytes()).await?;
             Ok([&pair.public_key, ".", &Base64UrlUnpadded::encode_string(&sealed.to_vec())].concat())
         })
+    }
+
+    fn proof_key(&self) -> Answer<'_, Result<Box<dyn ProofKey>, NoCrypto>> {
+        Box::pin(async { Ok(Box::new(SigningKey::generate().await?) as Box<dyn ProofKey>) })
     }
 
     fn is_available(&self) -> bool {
@@ -130,6 +134,47 @@ impl Strongbox for KeyPair {
             let text = String::from_utf8(opened.to_vec());
             opened.fill(0, 0, opened.length());
             text.map(Secret::new).map_err(|_| NoCrypto)
+        })
+    }
+}
+
+/// A pair that signs proofs.
+struct SigningKey {
+    subtle: SubtleCrypto,
+    private_key: JsValue,
+    public_key: Jwk,
+}
+
+impl SigningKey {
+    async fn generate() -> Result<SigningKey, NoCrypto> {
+        let (subtle, algorithm) = (subtle()?, parameters(Algorithm::Es256)?);
+        let mut tries = 0u8;
+        let pair = loop {
+            tries = tries.saturating_add(1);
+            match ask(&subtle, "generateKey", &[Value(&algorithm), Is(false), List(&["sign", "verify"])])?.await {
+                // WebKitGTK sometimes fails to make a key, and makes the next one.
+                Err(_) if tries < 3 => {}
+                pair => break pair?,
+            }
+        };
+        let jwk = ask(&subtle, "exportKey", &[Text("jwk"), Value(&get(&pair, "publicKey")?)])?.await?;
+        // Of nothing JSON makes nothing, whatever its type says.
+        let jwk = JsValue::from(JSON::stringify(&jwk)?).as_string().ok_or(NoCrypto)?;
+        let jwk = Json::parse(&jwk).map_err(|_| NoCrypto)?;
+        Ok(SigningKey { private_key: get(&pair, "privateKey")?, subtle, public_key: Jwk::read(&jwk).ok_or(NoCrypto)? })
+    }
+}
+
+impl ProofKey for SigningKey {
+    fn public_key(&self) -> &Jwk {
+        &self.public_key
+    }
+
+    fn sign<'a>(&'a self, text: &'a str) -> Answer<'a, Result<Vec<u8>, NoCrypto>> {
+        Box::pin(async move {
+            let (algorithm, data) = (parameters(Algorithm::Es256)?, Uint8Array::from(text.as_bytes()));
+            let signature = ask(&self.subtle, "sign", &[Value(&algorithm), Value(&self.private_key), Value(&data)])?.await?;
+            Ok(bytes(signature)?.to_vec())
         })
     }
 }

@@ -69,6 +69,7 @@ pub fn ports() -> Ports {
         journal: Rc::new(IndexedDb),
         locks: Rc::new(WebLocks),
         store: Rc::new(LocalStorage),
+        survives_navigation: false,
         tasks: Rc::new(EventLoop),
     }
 }

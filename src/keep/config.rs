@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::protocol::{
-    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, Scope, Unreadable,
+    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, Scope, TokenType, Unreadable,
     UserInfoFormat,
 };
 
@@ -39,6 +39,7 @@ pub struct Config {
     resource: Vec<String>,
     response_mode: ResponseMode,
     scopes: String,
+    token_type: TokenType,
     trusted_audiences: Vec<String>,
     user_info: UserInfoFormat,
 }
@@ -71,6 +72,7 @@ impl Config {
             resource: Vec::new(),
             response_mode: ResponseMode::Query,
             scopes: "openid profile".to_owned(),
+            token_type: TokenType::Bearer,
             trusted_audiences: Vec::new(),
             user_info: UserInfoFormat::Json,
         }
@@ -112,6 +114,7 @@ impl Config {
                     config.clock_leeway = Duration::from_secs(seconds);
                 }
                 "dangerous_front_channel_logout_without_session" => config.front_channel_logout_session_required = !flag()?,
+                "dpop" => config = config.dpop(flag()?),
                 "id_token_hint" => config.id_token_hint = flag()?,
                 "issuer" => config.issuer = text()?,
                 "oauth_only" if flag()? => config.discovery = Discovery::OAuth,
@@ -194,6 +197,21 @@ impl Config {
     /// a provider that sends neither.
     pub fn dangerous_front_channel_logout_without_session(mut self) -> Config {
         self.front_channel_logout_session_required = false;
+        self
+    }
+
+    /// Whether tokens are bound to a key of this client (DPoP, [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)): a stolen token is useless
+    /// on another device then. Off, until said otherwise.
+    ///
+    /// The key is made in the browser's WebCrypto, cannot be exported, and is nowhere but in the memory of this page. **So each tab signs in
+    /// for itself**: tokens are neither handed to other tabs nor taken from them, and a reload needs a provider that answers in a hidden
+    /// frame. A sign-out still reaches all tabs.
+    ///
+    /// The provider must issue DPoP tokens to this client: a bearer token is refused. Every API that gets one must allow the request header
+    /// `DPoP` (`Access-Control-Allow-Headers`), and show `WWW-Authenticate` and `DPoP-Nonce` (`Access-Control-Expose-Headers`) if it asks
+    /// for nonces. Proofs say the time: for a clock that is wrong there is [`Config::clock_skew`].
+    pub fn dpop(mut self, bind: bool) -> Config {
+        self.token_type = if bind { TokenType::Dpop } else { TokenType::Bearer };
         self
     }
 
@@ -332,6 +350,7 @@ impl Config {
             },
             renew_by_frame: self.renew_by_frame,
             renew_by_redirect: self.renew_by_redirect,
+            token_type: self.token_type,
             trusted_audiences: self.trusted_audiences.clone(),
             user_info: self.user_info,
         })
@@ -354,6 +373,7 @@ pub struct Settings {
     pub(crate) registration: Registration,
     pub(crate) renew_by_frame: bool,
     pub(crate) renew_by_redirect: bool,
+    pub(crate) token_type: TokenType,
     pub(crate) trusted_audiences: Vec<String>,
     pub(crate) user_info: UserInfoFormat,
 }

@@ -14,6 +14,7 @@ mod keys;
 mod mark;
 mod pending;
 pub mod ports;
+mod proof;
 mod renew;
 mod signal;
 mod tabs;
@@ -108,6 +109,7 @@ pub struct Keep {
     redirecting: Cell<bool>,
     /// How many refresh tokens this tab presented, or may have.
     presentations: Cell<u64>,
+    proofs: proof::Proofs,
     // The other tabs.
     tabs: tabs::Tabs,
     // Another user signed in elsewhere: this page is not theirs.
@@ -174,6 +176,7 @@ impl Keep {
             trouble: RefCell::default(),
             redirecting: Cell::default(),
             presentations: Cell::default(),
+            proofs: proof::Proofs::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
         });
@@ -210,8 +213,10 @@ impl Keep {
         }
         let metadata = self.metadata().await?;
         let entropy = self.entropy()?;
+        // A key that does not come back binds a code to nobody.
+        let dpop_jkt = if self.ports.survives_navigation { self.thumbprint().await? } else { None };
         let now = self.ports.clock.now();
-        let (url, login) = authorize(&metadata, &self.settings.registration, &sign_in, &entropy, return_to, now)?;
+        let (url, login) = authorize(&metadata, &self.settings.registration, &sign_in, &entropy, return_to, now, dpop_jkt)?;
         pending::remember(&*self.ports.store, &login, now)?;
         if sign_in.prompt == [Prompt::None] {
             self.note(|mark| mark.silent_state = Some(login.state().as_str().to_owned()));
@@ -280,9 +285,13 @@ impl Keep {
     async fn redeemed(self: &Rc<Self>, code: AuthorizationCode, generation: u64) -> Result<Redeemed, Error> {
         let metadata = self.metadata().await?;
         self.unless_ended_since(generation)?;
-        let exchange = code.exchange(&metadata)?;
+        if code.login.dpop_jkt.is_some() && code.login.dpop_jkt != self.thumbprint().await? {
+            return Err(Misbehaved::DpopKeyLost.into());
+        }
+        let mut exchange = code.exchange(&metadata, self.settings.token_type)?;
         let since = self.ports.clock.moment();
-        let response = self.ask(Source::Token, &exchange.request).await?;
+        let answer = self.send(Source::Token, &mut exchange.request, None, &*self.ports.http).await?;
+        let response = answer.map_err(|failure| failure.of(Source::Token))?;
         let (mut granted, login) = exchange.finish(&response)?;
         self.tell(Event::CodeRedeemed);
 
@@ -333,12 +342,14 @@ impl Keep {
         let Redeemed { mut granted, claims, id_token, nonce, since } = redeemed;
         let name = self.random_name().ok()?;
         // Without a channel nobody else gets it, and without a journal nobody may.
-        let shared = self.tabs.are_heard()
+        let noted = self.tabs.are_heard()
             && match journal::begin(&self.ports, &self.name, &name, before).await {
                 Ok(false) => return None,
                 Ok(true) => true,
                 Err(_) => false,
             };
+        // Without the key nobody has any use for it. That somebody is signed in is noted all the same: others may sign out.
+        let shared = noted && !self.is_bound();
         let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
@@ -418,17 +429,24 @@ impl Keep {
         let mut replay = request.replay;
         loop {
             self.good_token(access).await?;
-            let used = {
+            // A copy: what is proved is what is sent, whatever takes the token's place meanwhile.
+            let (used, token) = {
                 let tokens = self.tokens.borrow();
                 let token = tokens.as_ref().and_then(|tokens| tokens.find(access)).ok_or(Interrupted::SignInNeeded)?;
-                request.authorize(&token.token);
-                token.since
+                (token.since, Secret::copied(token.token.expose()))
             };
+            let token_type = self.settings.token_type;
+            request.authorize(token_type, &token);
             // A page that looked for its session found it meanwhile: that is no end.
-            let answer = unless(self.ended_since(generation), http.send(&request)).await;
-            let response = answer.ok_or(Interrupted::SignInNeeded)?.map_err(|failure| failure.of(from))?;
-            let refused = response.status == 401 && !matches!(response.challenge(), Some(Challenge::InsufficientScope { .. }));
+            let answer = unless(self.ended_since(generation), self.send(from, &mut request, Some(&token), http)).await;
+            let response = answer.ok_or(Interrupted::SignInNeeded)??.map_err(|failure| failure.of(from))?;
+            let challenge = response.challenge_to(token_type);
+            let refused = response.status == 401 && !matches!(challenge, Some(Challenge::InsufficientScope { .. }));
             if !refused || !replay || !self.replace(access, used).await {
+                // Whether it wants a nonce is not to be seen. The app's developer can find out.
+                if refused && self.is_bound() && response.header("www-authenticate").is_none() {
+                    self.tell(Event::Failed(Misbehaved::DpopNonceUnreadable { from }.into()));
+                }
                 return Ok(response);
             }
             self.unless_ended_since(generation)?;
@@ -529,7 +547,7 @@ impl Keep {
             let mut told = false;
             if let Some((name, shared, refresh_token, hint)) = line {
                 id_token = hint;
-                let first = !shared || keep.sign_out_line(&name).await;
+                let first = !(shared || keep.is_bound()) || keep.sign_out_line(&name).await;
                 keep.announce_sign_out(&name);
                 if !first {
                     return Ok(None);
@@ -621,8 +639,12 @@ impl Keep {
         if here {
             let line = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
             self.end(Ended::SignedOutAtProvider);
-            if let Some((name, true)) = line {
-                let _ = journal::sign_out(&self.ports, &self.name, &name).await;
+            if let Some((name, shared)) = line {
+                if self.is_bound() {
+                    self.sign_out_line(&name).await;
+                } else if shared {
+                    let _ = journal::sign_out(&self.ports, &self.name, &name).await;
+                }
                 self.announce_sign_out(&name);
             }
             return true;
@@ -678,6 +700,9 @@ impl Keep {
         let (issuer, discovery) = (&self.settings.issuer, self.settings.discovery);
         let response = self.ask_patiently(Source::Metadata, &Metadata::request(issuer, discovery)).await?;
         let metadata = Metadata::read(issuer, discovery, &response)?;
+        if self.is_bound() && !metadata.takes_proofs {
+            return Err(Misconfigured::DpopUnsupported.into());
+        }
         self.tell(Event::MetadataRead);
         Ok(Rc::new(metadata))
     }

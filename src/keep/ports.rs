@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use crate::protocol::{
-    Error, Interrupted, Misbehaved, Misconfigured, Moment, Request, Response, Secret, SignatureCheck, Source, UnixTime, Unreadable,
+    Error, Interrupted, Jwk, Misbehaved, Misconfigured, Moment, Request, Response, Secret, SignatureCheck, Source, UnixTime, Unreadable,
 };
 
 /// What a port answers with, later.
@@ -28,6 +28,8 @@ pub struct Ports {
     pub locks: Rc<dyn Locks>,
     /// What outlives the page.
     pub store: Rc<dyn Store>,
+    /// Whether the keep is still there when its page has left for the provider and come back. Not in a page.
+    pub survives_navigation: bool,
     /// Work that nobody awaits.
     pub tasks: Rc<dyn Tasks>,
 }
@@ -81,6 +83,9 @@ pub trait Crypto {
     /// Seals a text so that only the box with this public key opens it.
     fn seal<'a>(&'a self, text: &'a Secret<String>, public_key: &'a str) -> Answer<'a, Result<String, NoCrypto>>;
 
+    /// A new key for proofs: ES256.
+    fn proof_key(&self) -> Answer<'_, Result<Box<dyn ProofKey>, NoCrypto>>;
+
     /// Whether all of the above can work here.
     fn is_available(&self) -> bool;
 }
@@ -92,6 +97,15 @@ pub trait Strongbox {
 
     /// Opens what was sealed for this box.
     fn open<'a>(&'a self, sealed: &'a str) -> Answer<'a, Result<Secret<String>, NoCrypto>>;
+}
+
+/// A key pair for ES256. The private half cannot be read, and is gone when this is dropped.
+pub trait ProofKey {
+    /// The public half.
+    fn public_key(&self) -> &Jwk;
+
+    /// Signs: R and S side by side ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)).
+    fn sign<'a>(&'a self, text: &'a str) -> Answer<'a, Result<Vec<u8>, NoCrypto>>;
 }
 
 /// The platform offers no cryptography to this page, or it does not fit what it was given.

@@ -129,7 +129,8 @@ impl Keep {
     pub(super) async fn look_up(self: Rc<Self>) {
         let Some(line) = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared)) else { return };
         let (name, shared) = line;
-        let row = if shared { journal::read(&self.ports, &self.name).await.ok().flatten() } else { None };
+        let noted = shared || self.is_bound();
+        let row = if noted { journal::read(&self.ports, &self.name).await.ok().flatten() } else { None };
         let still = self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.name == name);
         let out = match row {
             // Somebody signed in since: who, the other tabs say.
@@ -137,7 +138,7 @@ impl Keep {
                 self.ask_tabs().await;
                 false
             }
-            Some(Row::Rejected) if still => {
+            Some(Row::Rejected) if still && shared => {
                 self.end(Ended::Rejected);
                 return;
             }
@@ -212,7 +213,8 @@ impl Keep {
         let frame = self.settings.renew_by_frame
             && self.settings.discovery == Discovery::OpenId
             && mark.frame_closed.is_none_or(|at| now.distance(at) > CLOSED_FOR);
-        let mut rungs = vec![Rung::Tab];
+        let mut rungs = Vec::new();
+        rungs.extend((!self.is_bound()).then_some(Rung::Tab));
         rungs.extend(has_refresh_token.then_some(Rung::RefreshToken));
         rungs.extend(frame.then_some(Rung::Frame));
         rungs.extend(self.settings.renew_by_redirect.then_some(Rung::Redirect));
@@ -271,10 +273,12 @@ impl Keep {
             (copy, before)
         };
         let (refresh_token, before) = request;
-        let refresh = Refresh::new(&metadata, &self.settings.registration.client_id, &refresh_token, access, &before);
-        let presented = match self.ports.http.send(&refresh.request).await {
-            Ok(response) => refresh.finish(&response),
-            Err(failure) => Presented::Unknown(failure.of(Source::Token)),
+        let (client_id, token_type) = (&self.settings.registration.client_id, self.settings.token_type);
+        let mut refresh = Refresh::new(&metadata, client_id, &refresh_token, token_type, access, &before);
+        let presented = match self.send(Source::Token, &mut refresh.request, None, &*self.ports.http).await {
+            Ok(Ok(response)) => refresh.finish(&response),
+            Ok(Err(failure)) => Presented::Unknown(failure.of(Source::Token)),
+            Err(error) => Presented::Refused { error, retry_after: None },
         };
         // What is good for another time is still ours to present, even if the journal is slow to say so.
         let again = match &presented {
@@ -297,7 +301,9 @@ impl Keep {
                 }
                 self.with_line(&name, number, |line| line.spent = false);
                 Err(match error.kind() {
-                    Kind::Provider => Fallen::Closed(Some(error)),
+                    Kind::Provider | Kind::Misconfigured => Fallen::Closed(Some(error)),
+                    // About proofs: the next one would be no better.
+                    Kind::Misbehaved if error.code().starts_with("dpop_") => Fallen::Closed(Some(error)),
                     _ => Fallen::Interrupted(error, retry_after),
                 })
             }
@@ -538,7 +544,10 @@ impl Keep {
         self.reach(&metadata.authorization_endpoint, Source::Authorization).await.map_err(Fallen::before)?;
         let entropy = self.entropy().map_err(Fallen::before)?;
         let silent = SignIn::default().prompt([Prompt::None]);
-        let (url, login) = authorize(&metadata, &self.settings.registration, &silent, &entropy, String::new(), self.ports.clock.now())
+        // The page stays, and the key with it.
+        let dpop_jkt = self.thumbprint().await.map_err(|error| Fallen::before(error.into()))?;
+        let (registration, now) = (&self.settings.registration, self.ports.clock.now());
+        let (url, login) = authorize(&metadata, registration, &silent, &entropy, String::new(), now, dpop_jkt)
             .map_err(|error| Fallen::Closed(Some(error.into())))?;
         self.unless_signed_out_elsewhere()?;
         if self.generation.get() != generation {
@@ -598,12 +607,12 @@ impl Keep {
     async fn line_in_use(self: &Rc<Self>) -> Result<Option<String>, Fallen> {
         self.unless_signed_out_elsewhere()?;
         let ours = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
-        if let Some((_, false)) = ours {
+        if !self.is_bound() && matches!(ours, Some((_, false))) {
             return Ok(None);
         }
         match journal::read(&self.ports, &self.name).await {
             Ok(Some(Row::Line { name, .. })) => Ok(Some(name)),
-            Ok(Some(Row::Rejected)) if ours.is_some() => Err(Fallen::Over(Ended::Rejected)),
+            Ok(Some(Row::Rejected)) if ours.is_some() && !self.is_bound() => Err(Fallen::Over(Ended::Rejected)),
             Ok(Some(Row::Rejected)) => Err(Fallen::Closed(None)),
             Ok(Some(Row::SignedOut)) => Err(self.signed_out_elsewhere()),
             Ok(None) | Err(_) => ours.map(|(name, _)| name).or(self.mark().line).map(Some).ok_or(Fallen::Closed(None)),

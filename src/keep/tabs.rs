@@ -197,7 +197,7 @@ impl Keep {
         let name = self.tabs.name();
         match message {
             Message::Hello { from } if from != name => self.announce(),
-            Message::Session(offer) if offer.from != name && is_name(&offer.line) => self.hear_of(offer),
+            Message::Session(offer) if offer.from != name && is_name(&offer.line) && !self.is_bound() => self.hear_of(offer),
             Message::Ask { to, key, .. } if to == name => {
                 let keep = self.clone();
                 self.spawn(async move { keep.give(key).await });
@@ -228,7 +228,11 @@ impl Keep {
                     self.end(Ended::SignedOutAtProvider);
                     let keep = self.clone();
                     self.spawn(async move {
-                        let _ = journal::sign_out(&keep.ports, &keep.name, &line).await;
+                        if keep.is_bound() {
+                            keep.sign_out_line(&line).await;
+                        } else {
+                            let _ = journal::sign_out(&keep.ports, &keep.name, &line).await;
+                        }
                         keep.announce_sign_out(&line);
                         keep.tabs.post(&Message::LoggedOut { to: from });
                     });
@@ -286,7 +290,7 @@ impl Keep {
     /// Whether a tab that is asked now has what is newer.
     pub(super) async fn ask_tabs(self: &Rc<Self>) -> bool {
         self.tabs.offers.borrow_mut().clear();
-        if !self.tabs.are_heard() {
+        if self.is_bound() || !self.tabs.are_heard() {
             return false;
         }
         self.tabs.post(&Message::Hello { from: self.tabs.name() });

@@ -311,6 +311,8 @@ pub struct PendingLogin {
     pub(crate) state: StateDigest,
     pub(crate) nonce: Secret<String>,
     pub(crate) verifier: CodeVerifier,
+    /// The thumbprint of the key that the code is bound to.
+    pub(crate) dpop_jkt: Option<String>,
     pub(crate) scope: Scope,
     pub(crate) resources: Vec<String>,
     pub(crate) max_age: Option<Duration>,
@@ -335,7 +337,8 @@ impl StateDigest {
     }
 }
 
-/// Begins a sign-in: where to send the user, and what to remember.
+/// Begins a sign-in: where to send the user, and what to remember. With `dpop_jkt`, the thumbprint of a key, the code is good only for who
+/// has that key ([RFC 9449 §10](https://www.rfc-editor.org/rfc/rfc9449#section-10)).
 ///
 /// # Errors
 /// See [`SignIn::check`].
@@ -346,6 +349,7 @@ pub fn authorize(
     entropy: &Entropy,
     return_to: String,
     now: UnixTime,
+    dpop_jkt: Option<String>,
 ) -> Result<(Secret<String>, PendingLogin), Misconfigured> {
     sign_in.check()?;
     let (state, nonce, verifier) = entropy.parts();
@@ -368,6 +372,9 @@ pub fn authorize(
     }
     add("code_challenge", &verifier.challenge());
     add("code_challenge_method", "S256");
+    if let Some(thumbprint) = &dpop_jkt {
+        add("dpop_jkt", thumbprint);
+    }
     if registration.response_mode == ResponseMode::Fragment {
         add("response_mode", "fragment");
     }
@@ -412,6 +419,7 @@ pub fn authorize(
         state: StateDigest::of(state.expose()),
         nonce,
         verifier,
+        dpop_jkt,
         scope: registration.scope.clone(),
         resources: registration.resources.clone(),
         max_age: sign_in.max_age,
@@ -483,6 +491,9 @@ impl PendingLogin {
         if let Some(max_age) = self.max_age {
             add("max_age", Json::from(max_age.as_secs()));
         }
+        if let Some(thumbprint) = &self.dpop_jkt {
+            add("dpop_jkt", Json::from(thumbprint));
+        }
         Secret::new(Json::Object(members).to_string())
     }
 
@@ -502,6 +513,10 @@ impl PendingLogin {
             state: StateDigest(text("state")?),
             nonce: Secret::new(text("nonce")?),
             verifier: CodeVerifier::stored(record.text("verifier")?)?,
+            dpop_jkt: match record.get("dpop_jkt") {
+                None => None,
+                Some(_) => Some(text("dpop_jkt")?),
+            },
             scope: Scope::parse(&text("scope")?).ok()?,
             max_age: match number("max_age") {
                 None => None,

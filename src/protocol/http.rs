@@ -7,6 +7,7 @@ use super::{
     error::{Error, Interrupted, Misbehaved, Source, Unreadable},
     json::Json,
     secret::Secret,
+    token::TokenType,
 };
 
 /// The largest answer of a provider that is read, in bytes.
@@ -131,9 +132,19 @@ impl Request {
 
     /// Puts the access token in: in the header and nowhere else ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
     /// Another one that was there before goes.
-    pub(crate) fn authorize(&mut self, access_token: &Secret<String>) {
-        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-        self.headers.push(("authorization".to_owned(), Secret::new(["Bearer ", access_token.expose()].concat())));
+    pub(crate) fn authorize(&mut self, token_type: TokenType, access_token: &Secret<String>) {
+        self.set("authorization", Secret::new([token_type.name(), " ", access_token.expose()].concat()));
+    }
+
+    /// The proof that was put in.
+    pub(crate) fn proof(&self) -> Option<&Secret<String>> {
+        self.headers.iter().find(|(name, _)| name == "dpop").map(|(_, proof)| proof)
+    }
+
+    /// Sets a header field, in place of one of the same name.
+    pub(crate) fn set(&mut self, name: &str, value: Secret<String>) {
+        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value));
     }
 }
 
@@ -166,6 +177,11 @@ impl Response {
     /// ```
     pub fn challenge(&self) -> Option<Challenge> {
         self.header("www-authenticate").and_then(Challenge::read)
+    }
+
+    /// The same for a token of this type.
+    pub(crate) fn challenge_to(&self, token_type: TokenType) -> Option<Challenge> {
+        self.header("www-authenticate").and_then(|field| Challenge::to(token_type, field))
     }
 
     /// Whether the status says success.

@@ -10,11 +10,14 @@
 //! 5. [`Unverified::read`] takes the ID token apart, [`Unverified::checks`] says what is to be checked with which key,
 //!    [`Unverified::signed_by`] takes the outcome. [`Signed::verify`] checks the claims. Only that makes [`Claims`].
 //!
+//! Where tokens are bound to a key, [`Proof`](dpop::Proof) goes along with 4 and with every use of a token.
+//!
 //! Time, randomness and answers are arguments. A check leaves a type behind: what needs it cannot be called without it.
 
 pub mod authorize;
 pub mod callback;
 pub mod challenge;
+pub mod dpop;
 pub mod error;
 pub mod form;
 pub mod http;
@@ -43,6 +46,6 @@ pub use pkce::CodeVerifier;
 pub use provider::{Discovery, Issuer, Metadata};
 pub use secret::Secret;
 pub use time::{ClockSkew, Lifetime, Moment, UnixTime};
-pub use token::{Access, CodeExchange, Granted, Presented, Refresh};
+pub use token::{Access, CodeExchange, Granted, Presented, Refresh, TokenType};
 pub use url::{HttpUrl, UrlFault};
 pub use user_info::UserInfoFormat;

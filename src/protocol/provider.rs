@@ -90,6 +90,9 @@ pub struct Metadata {
     pub revocation_endpoint: Option<HttpUrl>,
     /// How ID tokens may be signed: what the provider offers and we accept.
     pub id_token_algorithms: Vec<Algorithm>,
+    /// Whether proofs may be signed with ES256, as far as the provider says
+    /// ([RFC 9449 §5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1)).
+    pub takes_proofs: bool,
     /// Whether every response says its issuer ([RFC 9207 §3](https://www.rfc-editor.org/rfc/rfc9207#section-3)).
     pub iss_in_responses: bool,
 }
@@ -153,6 +156,9 @@ impl Metadata {
             Some(names) => names.iter().filter_map(|name| Algorithm::from_name(name)).collect(),
             None => Algorithm::ALL.to_vec(),
         };
+        let proofs = document.get("dpop_signing_alg_values_supported");
+        let takes_proofs =
+            proofs.is_none_or(|names| names.as_array().is_some_and(|names| names.iter().any(|name| name.as_str() == Some("ES256"))));
         Ok(Metadata {
             issuer: issuer.clone(),
             authorization_endpoint,
@@ -165,6 +171,7 @@ impl Metadata {
             end_session_endpoint: endpoint("end_session_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
             id_token_algorithms,
+            takes_proofs,
             iss_in_responses: document.bool("authorization_response_iss_parameter_supported").map_err(unreadable)? == Some(true),
         })
     }

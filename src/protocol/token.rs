@@ -15,6 +15,26 @@ use super::{
     time::{Lifetime, UnixTime},
 };
 
+/// Who may use an access token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenType {
+    /// Whoever has it ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)).
+    #[default]
+    Bearer,
+    /// Whoever has the key that it is bound to ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)).
+    Dpop,
+}
+
+impl TokenType {
+    /// Its name in token responses, and the scheme that it is presented with.
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenType::Bearer => "Bearer",
+            TokenType::Dpop => "DPoP",
+        }
+    }
+}
+
 /// What an access token is asked for, beside what the user agreed to when signing in
 /// ([RFC 8707 §2.2](https://www.rfc-editor.org/rfc/rfc8707#section-2.2)).
 ///
@@ -50,15 +70,16 @@ pub struct CodeExchange {
     code: Secret<String>,
     state: Secret<String>,
     login: PendingLogin,
+    token_type: TokenType,
 }
 
 impl AuthorizationCode {
-    /// Makes the token request.
+    /// Makes the token request. No token of another type will do.
     ///
     /// # Errors
     /// When the login that was remembered names another issuer or token endpoint than the provider's metadata does now: such a
     /// record was not written by us, and nothing is sent.
-    pub fn exchange(self, metadata: &Metadata) -> Result<CodeExchange, Error> {
+    pub fn exchange(self, metadata: &Metadata, token_type: TokenType) -> Result<CodeExchange, Error> {
         let AuthorizationCode { code, state, login } = self;
         if login.issuer != metadata.issuer.as_str() || login.token_endpoint != metadata.token_endpoint.as_str() {
             return Err(Misbehaved::StateUnknown.into());
@@ -77,7 +98,7 @@ impl AuthorizationCode {
         for resource in &login.resources {
             form::append(&mut body, "resource", resource);
         }
-        Ok(CodeExchange { request: Request::form(metadata.token_endpoint.as_str(), body), code, state, login })
+        Ok(CodeExchange { request: Request::form(metadata.token_endpoint.as_str(), body), code, state, login, token_type })
     }
 }
 
@@ -87,8 +108,9 @@ impl CodeExchange {
     /// # Errors
     /// When the provider refuses, or answers something that is no token response.
     pub fn finish(self, response: &Response) -> Result<(Granted, PendingLogin), Error> {
-        let secrets = [&self.code, &self.state, self.login.verifier.secret(), &self.login.nonce];
-        let granted = Granted::read(response, &self.login.scope, &secrets)?;
+        let mut secrets = vec![&self.code, &self.state, self.login.verifier.secret(), &self.login.nonce];
+        secrets.extend(self.request.proof());
+        let granted = Granted::read(response, self.token_type, &self.login.scope, &secrets)?;
         Ok((granted, self.login))
     }
 }
@@ -103,6 +125,7 @@ pub struct Refresh<'a> {
     pub request: Request,
     refresh_token: &'a Secret<String>,
     asked: Scope,
+    token_type: TokenType,
 }
 
 /// What became of a refresh token that was presented.
@@ -125,7 +148,14 @@ pub enum Presented {
 
 impl<'a> Refresh<'a> {
     /// Makes the request. `granted` is what was granted last: what an answer without a scope means.
-    pub fn new(metadata: &Metadata, client_id: &str, refresh_token: &'a Secret<String>, access: &Access, granted: &Scope) -> Refresh<'a> {
+    pub fn new(
+        metadata: &Metadata,
+        client_id: &str,
+        refresh_token: &'a Secret<String>,
+        token_type: TokenType,
+        access: &Access,
+        granted: &Scope,
+    ) -> Refresh<'a> {
         let mut body = String::new();
         form::append(&mut body, "grant_type", "refresh_token");
         form::append(&mut body, "refresh_token", refresh_token.expose());
@@ -137,13 +167,15 @@ impl<'a> Refresh<'a> {
             form::append(&mut body, "resource", resource);
         }
         let asked = Scope::parse(&access.scope).ok().filter(|_| !access.scope.is_empty()).unwrap_or(granted.clone());
-        Refresh { request: Request::form(metadata.token_endpoint.as_str(), body), refresh_token, asked }
+        Refresh { request: Request::form(metadata.token_endpoint.as_str(), body), refresh_token, asked, token_type }
     }
 
     /// Judges the answer.
     pub fn finish(&self, response: &Response) -> Presented {
         let is_page = response.media_type() == "text/html";
-        let error = match Granted::read(response, &self.asked, &[self.refresh_token]) {
+        let mut secrets = vec![self.refresh_token];
+        secrets.extend(self.request.proof());
+        let error = match Granted::read(response, self.token_type, &self.asked, &secrets) {
             Ok(granted) => return Presented::Granted(granted),
             // Not the provider's word: a 401 counts as one even without.
             Err(Error::Provider(_)) if is_page => response.refused(Source::Token),
@@ -178,7 +210,7 @@ pub struct Granted {
 
 impl Granted {
     /// Reads a token response.
-    pub(crate) fn read(response: &Response, asked: &Scope, secrets: &[&Secret<String>]) -> Result<Granted, Error> {
+    pub(crate) fn read(response: &Response, token_type: TokenType, asked: &Scope, secrets: &[&Secret<String>]) -> Result<Granted, Error> {
         let body = response.json_object();
         if let Ok(body) = &body
             && let Some(error) = body.get("error")
@@ -201,8 +233,10 @@ impl Granted {
         let unreadable = |why: Unreadable| why.of(Source::Token);
         let body = body.map_err(unreadable)?;
         // RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
-        if !body.required_string("token_type").map_err(unreadable)?.eq_ignore_ascii_case("Bearer") {
-            return Err(Misbehaved::TokenTypeUnknown.into());
+        let granted = body.required_string("token_type").map_err(unreadable)?;
+        if !granted.eq_ignore_ascii_case(token_type.name()) {
+            let downgraded = token_type == TokenType::Dpop && granted.eq_ignore_ascii_case(TokenType::Bearer.name());
+            return Err(if downgraded { Misbehaved::DpopDowngraded } else { Misbehaved::TokenTypeUnknown }.into());
         }
         Granted::from_json(&body, asked).map_err(unreadable)
     }

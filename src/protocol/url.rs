@@ -88,6 +88,13 @@ impl HttpUrl {
         self.text.get(..self.path_start).unwrap_or_default()
     }
 
+    /// Scheme, host and port as a browser writes them: in lower case, without the default port.
+    pub fn canonical_origin(&self) -> String {
+        let (scheme, default) = if self.https { ("https://", 443) } else { ("http://", 80) };
+        let port = if self.port == default { String::new() } else { [":", &self.port.to_string()].concat() };
+        [scheme, &self.host, &port].concat()
+    }
+
     /// From the first slash up to the query; never empty.
     pub fn path(&self) -> &str {
         match self.after_origin().split('?').next() {
@@ -191,6 +198,18 @@ mod tests {
         assert!(url("https://AS.example:443/a").same_origin(&url("https://as.example?b")));
         assert!(!url("https://as.example").same_origin(&url("http://as.example:443")));
         assert!(!url("https://as.example").same_origin(&url("https://as.example:444")));
+    }
+
+    #[test]
+    fn one_origin_is_written_in_one_way() {
+        for (text, canonical) in [
+            ("https://AS.example:443/a", "https://as.example"),
+            ("http://localhost:80", "http://localhost"),
+            ("http://localhost:443?b", "http://localhost:443"),
+            ("https://[::1]:8443/", "https://[::1]:8443"),
+        ] {
+            assert_eq!(HttpUrl::parse(text).unwrap().canonical_origin(), canonical);
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ async fn without_webcrypto_nothing_is_made_up() {
     let check = SignatureCheck { algorithm: Algorithm::Es256, key: &key, signed: b"x", signature: &[0; 64] };
     assert_eq!(WebCrypto.verify(&check).await, Err(NoCrypto));
     assert_eq!(WebCrypto.strongbox().await.err(), Some(NoCrypto));
+    assert_eq!(WebCrypto.proof_key().await.err(), Some(NoCrypto));
     assert_eq!(WebCrypto.seal(&Secret::copied("x"), "").await, Err(NoCrypto));
 }
 
@@ -198,6 +199,44 @@ async fn the_private_key_cannot_be_read_and_the_plain_text_is_overwritten() {
     assert_eq!(opened.expose(), "text");
     assert_eq!(js("seen.private.join()").as_string().unwrap(), "false,false,false,false");
     assert_eq!(js("seen.plain.map((bytes) => bytes.join('')).join()").as_string().unwrap(), "0000,0000");
+}
+
+#[test]
+async fn a_key_for_proofs_signs_and_cannot_be_read() {
+    js("globalThis.seen = []; globalThis.kept = SubtleCrypto.prototype.generateKey;
+        SubtleCrypto.prototype.generateKey = function (...given) {
+            // Once as WebKitGTK does at times.
+            if (seen.length === 0) return seen.push('failed'), Promise.reject(new DOMException('', 'OperationError'));
+            const answer = kept.apply(this, given);
+            answer.then(({ privateKey }) => seen.push(privateKey.extractable, ...privateKey.usages), () => {});
+            return answer;
+        }");
+    let key = WebCrypto.proof_key().await;
+    js("SubtleCrypto.prototype.generateKey = kept");
+    let key = key.unwrap();
+    assert_eq!(js("seen.join()").as_string().unwrap(), "failed,false,sign");
+    let signed = "eyJ0eXAi.e30";
+    let signature = key.sign(signed).await.unwrap();
+    assert_eq!(signature.len(), 64, "R and S");
+    let check = |signed| SignatureCheck { algorithm: Algorithm::Es256, key: key.public_key(), signed, signature: &signature };
+    assert_eq!(WebCrypto.verify(&check(signed.as_bytes())).await, Ok(true));
+    assert_eq!(WebCrypto.verify(&check(b"eyJ0eXAi.e31")).await, Ok(false));
+    assert_ne!(WebCrypto.proof_key().await.unwrap().public_key(), key.public_key());
+}
+
+#[test]
+async fn without_a_key_there_is_no_proof() {
+    for method in ["generateKey", "exportKey", "sign"] {
+        for broken in ["() => { throw 'a string' }", "() => Promise.reject('a string')", "() => undefined", "async () => 42", "undefined"] {
+            js(&format!("globalThis.kept = SubtleCrypto.prototype.{method}; SubtleCrypto.prototype.{method} = {broken}"));
+            let outcome = match WebCrypto.proof_key().await {
+                Ok(key) => key.sign("e30.e30").await.err(),
+                Err(failure) => Some(failure),
+            };
+            js(&format!("SubtleCrypto.prototype.{method} = kept"));
+            assert_eq!(outcome, Some(NoCrypto), "{method} {broken}");
+        }
+    }
 }
 
 #[test]

@@ -375,7 +375,7 @@ fn an_option_of_a_sign_in_that_is_wrong_is_named() {
     assert_eq!(SignIn::from_json("{}"), Ok(SignIn::default()));
 }
 
-// cfg-extraenum
+// cfg-extraenum, dp-wild
 #[test]
 fn an_option_that_is_wrong_is_named() {
     let with = |more: &str| Config::from_json(&format!(r#"{{"issuer": "{ISSUER}", "client_id": "{CLIENT}"{more}}}"#));
@@ -394,6 +394,7 @@ fn an_option_that_is_wrong_is_named() {
         ("api", r#"{"url": "https://api.example/", "scope": "orders:read"}"#),
         ("api", r#"{"url": "https://api.example/", "resource": 5}"#),
         ("clock_leeway_seconds", "-1"),
+        ("dpop", "1"),
         ("clock_leeway_seconds", r#""30""#),
         ("dangerous_front_channel_logout_without_session", "1"),
         ("oauth_only", r#""yes""#),
@@ -425,7 +426,8 @@ fn an_option_that_is_wrong_is_named() {
 
     // What is written is what the methods say.
     let said = r#", "api": [{"url": "https://api.example/", "resource": "https://api.example/", "scopes": ["a", "b"]}, "https://other.example/"],
-        "clock_leeway_seconds": 12, "dangerous_front_channel_logout_without_session": true, "oauth_only": true, "scopes": "a b",
+        "clock_leeway_seconds": 12, "dangerous_front_channel_logout_without_session": true, "dpop": true, "oauth_only": true,
+        "scopes": "a b",
         "post_logout_redirect_path": "/bye", "redirect_path": "/cb", "response_mode": "fragment", "trusted_audiences": "other",
         "user_info": "signed""#;
     let meant = Config::new(ISSUER, CLIENT)
@@ -433,6 +435,7 @@ fn an_option_that_is_wrong_is_named() {
         .api("https://other.example/")
         .clock_leeway(Duration::from_secs(12))
         .dangerous_front_channel_logout_without_session()
+        .dpop(true)
         .oauth_only()
         .scopes("a b")
         .post_logout_redirect_path("/bye")

@@ -4,6 +4,7 @@ mod callback;
 mod config;
 mod coverage;
 mod discovery;
+mod dpop;
 mod environment;
 mod frame;
 mod id_token;

@@ -963,6 +963,7 @@ fn sent_to_api(world: &World) -> Vec<Sent> {
     world.requests().into_iter().filter(|sent| sent.to == Some(Endpoint::Api)).collect()
 }
 
+// dp-401, dp-401nohdr
 #[test]
 fn a_refused_request_is_sent_again_as_it_was_with_another_token() {
     let challenges = [Some("Bearer error=\"invalid_token\""), Some("Bearer"), Some("DPoP error=\"invalid_token\""), None];
@@ -993,6 +994,7 @@ fn order_body() -> Vec<u8> {
     order().body.as_ref().unwrap().expose().clone()
 }
 
+// dp-401
 #[test]
 fn a_request_is_sent_twice_at_most() {
     let (world, tab, session) = signed_in(&config());
@@ -1027,6 +1029,7 @@ fn a_request_that_is_sent_once_is_sent_once() {
     assert_eq!((sent_to_api(&world).len(), presented(&world).len()), (sent + 1, renewals + 1));
 }
 
+// dp-403
 #[test]
 fn a_token_that_may_not_do_it_is_not_replaced() {
     for status in [401, 403] {

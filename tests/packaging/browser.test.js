@@ -100,6 +100,7 @@ test("every option of a wrong type is refused by name", async () => {
       "oauthOnly",
       "renewByFrame",
       "renewByRedirect",
+      "dpop",
       "idTokenHint",
       "dangerousFrontChannelLogoutWithoutSession",
       "finishSignIn",
@@ -125,7 +126,7 @@ test("every option of a wrong type is refused by name", async () => {
     }
     return { number: wrong.length, unexpected };
   });
-  assert.deepEqual(told, { number: 154, unexpected: [] });
+  assert.deepEqual(told, { number: 161, unexpected: [] });
 });
 
 test("what is inherited or undefined is no option", async () => {

@@ -11,13 +11,18 @@ use rsa::{
     traits::PublicKeyParts,
 };
 use serde_json::{Value, json};
-use tokenkeep::protocol::{Algorithm, KeyParameters, SignatureCheck};
+use tokenkeep::{
+    keep::ports::{Answer, NoCrypto, ProofKey},
+    protocol::{Algorithm, Json, Jwk, KeyParameters, SignatureCheck},
+};
+
+use super::yield_once;
 
 pub fn b64(bytes: impl AsRef<[u8]>) -> String {
     Base64UrlUnpadded::encode_string(bytes.as_ref())
 }
 
-fn unb64(text: &str) -> Vec<u8> {
+pub fn unb64(text: &str) -> Vec<u8> {
     Base64UrlUnpadded::decode_vec(text).unwrap_or_default()
 }
 
@@ -109,6 +114,40 @@ impl Key {
             }
             (Pair::Rsa(key), _) => pss::SigningKey::<Sha512>::new((**key).clone()).sign_with_rng(&mut Salt, message).to_vec(),
         }
+    }
+}
+
+/// A key for proofs, as a device makes it: nobody reads the private half.
+pub struct DeviceKey {
+    pair: p256::ecdsa::SigningKey,
+    public_key: Jwk,
+    /// How often signing lets others go first.
+    turns: u64,
+}
+
+impl DeviceKey {
+    pub fn new(secret: [u8; 32], turns: u64) -> Option<DeviceKey> {
+        let pair = p256::ecdsa::SigningKey::from_slice(&secret).ok()?;
+        let point = pair.verifying_key().to_encoded_point(false);
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": b64(point.x()?), "y": b64(point.y()?), "key_ops": ["verify"], "ext": true});
+        let public_key = Jwk::read(&Json::parse(&jwk.to_string()).ok()?)?;
+        Some(DeviceKey { pair, public_key, turns })
+    }
+}
+
+impl ProofKey for DeviceKey {
+    fn public_key(&self) -> &Jwk {
+        &self.public_key
+    }
+
+    fn sign<'a>(&'a self, text: &'a str) -> Answer<'a, Result<Vec<u8>, NoCrypto>> {
+        Box::pin(async move {
+            for _ in 0..self.turns {
+                yield_once().await;
+            }
+            let signature: p256::ecdsa::Signature = self.pair.sign(text.as_bytes());
+            Ok(signature.to_bytes().to_vec())
+        })
     }
 }
 

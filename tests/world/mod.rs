@@ -5,6 +5,7 @@
 
 mod crypto;
 mod device;
+mod dpop;
 mod provider;
 mod refusal;
 mod tabs;
@@ -17,14 +18,15 @@ use std::{
     time::Duration,
 };
 
-pub use crypto::{Key, b64, verify};
+pub use crypto::{DeviceKey, Key, b64, verify};
 pub use device::{Device, Process, Sleep, TabClock, TabTasks, Time, run, yield_once};
+pub use dpop::Proof;
 pub use provider::{Endpoint, Parameters, Provider, json_response};
 pub use refusal::{refusal, refusal_as};
 pub use tabs::{BrowserFrames, BrowserLocks, Channels, Database, TabChannel, TabFrames, TabLocks};
 use tokenkeep::{
     Client, Config, Error, Event, Finished, Session, SignIn, State, Subscription,
-    keep::ports::{Answer, Crypto, FrameEvent, Http, HttpFailure, NoCrypto, Ports, Store, StoreFailure, Strongbox},
+    keep::ports::{Answer, Crypto, FrameEvent, Http, HttpFailure, NoCrypto, Ports, ProofKey, Store, StoreFailure, Strongbox},
     page::ports::{FramedBy, Navigation, Wake},
     protocol::{Cache, Request, Response, Secret, SignatureCheck},
 };
@@ -52,6 +54,8 @@ pub struct Outside {
     pub locks: Rc<BrowserLocks>,
     pub journal: Rc<Database>,
     pub frames: Rc<BrowserFrames>,
+    /// Keeps are still there when their page has left and come back.
+    pub keeps_survive: Cell<bool>,
 }
 
 impl std::ops::Deref for World {
@@ -105,6 +109,7 @@ impl World {
             locks: Rc::default(),
             journal,
             frames,
+            keeps_survive: Cell::default(),
         }))
     }
 
@@ -156,6 +161,7 @@ impl World {
             journal: self.journal.clone(),
             locks: Rc::new(TabLocks { locks: self.locks.clone(), process: process.clone(), time: self.time.clone() }),
             store: self.disk.clone(),
+            survives_navigation: self.keeps_survive.get(),
             tasks: Rc::new(TabTasks { device, process: process.clone() }),
         }
     }
@@ -216,7 +222,10 @@ impl World {
         let mut secrets = self.provider.secrets();
         for sent in self.requests() {
             secrets.extend(["code", "code_verifier"].iter().filter_map(|name| sent.field(name)));
-            secrets.extend(sent.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned));
+            secrets.extend(sent.token().map(|(_, token)| token.to_owned()));
+            // Proofs too, and their parts.
+            secrets.extend(sent.header("dpop").into_iter().flat_map(|proof| proof.split('.')).map(str::to_owned));
+            secrets.extend(sent.proof().and_then(|proof| proof.claim("jti").map(str::to_owned)));
         }
         for (from, answer) in self.answers() {
             if from == Some(Endpoint::Token)
@@ -354,6 +363,12 @@ pub struct Chance {
     pub broken: Cell<bool>,
     /// There is no WebCrypto at all.
     pub absent: Cell<bool>,
+    /// No key for proofs can be made.
+    pub no_keys: Cell<bool>,
+    /// How many keys for proofs were made.
+    pub keys: Cell<u64>,
+    /// How often a key that is made from now on lets others go first when it signs.
+    pub slow: Cell<u64>,
 }
 
 impl Chance {
@@ -401,6 +416,21 @@ impl Crypto for Chance {
             }
             self.sealed.borrow_mut().insert(sealed.clone(), (public_key.to_owned(), text.expose().clone()));
             Ok(sealed)
+        })
+    }
+
+    fn proof_key(&self) -> Answer<'_, Result<Box<dyn ProofKey>, NoCrypto>> {
+        let mut secret = [0; 32];
+        let random = self.random(&mut secret);
+        Box::pin(async move {
+            random?;
+            // Who asks at the same time asks before it is made.
+            yield_once().await;
+            if self.absent.get() || self.no_keys.get() {
+                return Err(NoCrypto);
+            }
+            self.keys.set(self.keys.get() + 1);
+            Ok(Box::new(DeviceKey::new(secret, self.slow.get()).ok_or(NoCrypto)?) as Box<dyn ProofKey>)
         })
     }
 

@@ -1,6 +1,10 @@
 //! An OpenID provider with an API: correct, until a test says otherwise.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 use serde_json::{Value, json};
 use tokenkeep::{
@@ -9,7 +13,7 @@ use tokenkeep::{
 };
 use url::Url;
 
-use super::{CLIENT, ISSUER, Key, Sent, Time, b64};
+use super::{CLIENT, ISSUER, Key, Proof, Sent, Time, b64};
 
 /// Where a request can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +63,12 @@ struct Inner {
     token_response: Change<Value>,
     id_token: Option<Box<dyn FnMut(String) -> String>>,
     counter: u64,
+    /// Which key an access token is bound to.
+    bound: HashMap<String, String>,
+    /// The `jti` of every proof.
+    proofs: HashSet<String>,
+    /// The nonces that servers demand, by their origin.
+    nonces: HashMap<String, String>,
 }
 
 /// A refresh token: of which grant it is, and what it is good for.
@@ -69,6 +79,8 @@ struct RefreshToken {
     client: String,
     scope: String,
     used: bool,
+    /// The key that it is bound to.
+    jkt: Option<String>,
 }
 
 pub fn json_response(status: u16, body: &Value) -> Response {
@@ -115,6 +127,9 @@ impl Provider {
             token_response: None,
             id_token: None,
             counter: 0,
+            bound: HashMap::new(),
+            proofs: HashSet::new(),
+            nonces: HashMap::new(),
         })))
     }
 
@@ -195,6 +210,11 @@ impl Provider {
     /// Publishes these keys.
     pub fn publish(&self, keys: Vec<Key>) {
         self.0.borrow_mut().keys = keys;
+    }
+
+    /// The server at this origin demands this nonce in proofs from now on.
+    pub fn nonce(&self, origin: &str, nonce: &str) {
+        self.0.borrow_mut().nonces.insert(origin.into(), nonce.into());
     }
 
     /// How long access tokens live from now on, in seconds.
@@ -280,7 +300,7 @@ impl Provider {
     }
 
     pub fn endpoint(&self, url: &str) -> Option<Endpoint> {
-        if url.starts_with("https://api.example/") {
+        if url.starts_with("https://api.example/") || url.starts_with("https://billing.example/") {
             return Some(Endpoint::Api);
         }
         let inner = self.0.borrow();
@@ -374,8 +394,12 @@ impl Inner {
     fn token(&mut self, sent: &Sent) -> Response {
         let refuse = |error: &str| json_response(400, &json!({"error": error}));
         let field = |name: &str| sent.field(name).unwrap_or_default();
+        let jkt = match self.key_of(sent, None) {
+            Ok(jkt) => jkt,
+            Err((error, nonce)) => return with_nonce(refuse(error), nonce),
+        };
         if field("grant_type") == "refresh_token" {
-            return self.refresh(sent);
+            return self.refresh(sent, jkt);
         }
         let Some(request) = self.codes.remove(&field("code")) else { return refuse("invalid_grant") };
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
@@ -384,14 +408,15 @@ impl Inner {
         if challenge != asked("code_challenge")
             || field("redirect_uri") != asked("redirect_uri")
             || field("client_id") != asked("client_id")
+            || !(asked("dpop_jkt").is_empty() || Some(asked("dpop_jkt")) == jkt)
         {
             return refuse("invalid_grant");
         }
         self.grants += 1;
         let subject = asked("subject of the code");
-        let token =
-            RefreshToken { grant: self.grants, subject: subject.clone(), client: asked("client_id"), scope: asked("scope"), used: false };
-        let mut body = self.tokens(token, &asked("scope"));
+        let (grant, client, scope) = (self.grants, asked("client_id"), asked("scope"));
+        let token = RefreshToken { grant, subject: subject.clone(), client, scope: scope.clone(), used: false, jkt };
+        let mut body = self.tokens(token, &scope);
         let now = self.time.now.get() / 1000;
         if asked("scope").split(' ').any(|scope| scope == "openid") {
             let mut claims = json!({
@@ -427,21 +452,23 @@ impl Inner {
         self.lineage.insert(access_token.clone(), (refresh_token.grant, refresh_token.subject.clone()));
         let next = format!("refresh-token-{}", self.counter);
         self.lineage.insert(next.clone(), (refresh_token.grant, refresh_token.subject.clone()));
+        let token_type = if refresh_token.jkt.is_some() { "DPoP" } else { "Bearer" };
+        self.bound.extend(refresh_token.jkt.clone().map(|jkt| (access_token.clone(), jkt)));
         self.refresh_tokens.insert(next.clone(), refresh_token);
         json!({
             "access_token": access_token,
-            "token_type": "Bearer",
+            "token_type": token_type,
             "expires_in": self.expires_in,
             "refresh_token": next,
             "scope": scope,
         })
     }
 
-    fn refresh(&mut self, sent: &Sent) -> Response {
+    fn refresh(&mut self, sent: &Sent, jkt: Option<String>) -> Response {
         let refuse = |error: &str| json_response(400, &json!({"error": error}));
         let presented = sent.field("refresh_token").unwrap_or_default();
         let Some(token) = self.refresh_tokens.get(&presented).cloned() else { return refuse("invalid_grant") };
-        if token.client != sent.field("client_id").unwrap_or_default() {
+        if token.client != sent.field("client_id").unwrap_or_default() || token.jkt != jkt {
             return refuse("invalid_grant");
         }
         if token.used {
@@ -480,29 +507,51 @@ impl Inner {
         json_response(200, &json!({}))
     }
 
-    fn knows(&self, sent: &Sent) -> bool {
-        sent.header("authorization")
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .is_some_and(|token| self.issued.iter().any(|ours| ours == token))
+    /// Which key made the proof of a request, if it has one; or what is wrong with it, and the nonce that would be right.
+    fn key_of(&mut self, sent: &Sent, token: Option<&str>) -> Result<Option<String>, (&'static str, Option<String>)> {
+        let Some(proof) = sent.header("dpop") else { return Ok(None) };
+        let proof = Proof::read(proof).filter(|proof| proof.fits(sent, self.time.now.get() / 1000, token));
+        let proof = proof.ok_or(("invalid_dpop_proof", None))?;
+        if !self.proofs.insert(proof.claim("jti").unwrap_or_default().to_owned()) {
+            return Err(("invalid_dpop_proof", None));
+        }
+        let demanded = self.nonces.get(&Url::parse(&sent.url).unwrap().origin().ascii_serialization());
+        match demanded {
+            Some(nonce) if proof.claim("nonce") != Some(nonce) => Err(("use_dpop_nonce", Some(nonce.clone()))),
+            _ => Ok(Some(proof.thumbprint)),
+        }
+    }
+
+    /// Refuses a request whose token is none, or is bound to another key than that of its proof.
+    fn admit(&mut self, sent: &Sent) -> Result<(), Response> {
+        let (scheme, token) = sent.token().unwrap_or(("Bearer", ""));
+        let jkt = match self.key_of(sent, Some(token)) {
+            Ok(jkt) => jkt,
+            Err((error, nonce)) => return Err(with_nonce(refused("DPoP", error), nonce)),
+        };
+        let issued = self.issued.iter().any(|ours| ours == token);
+        let right = if jkt.is_some() { scheme == "DPoP" } else { scheme == "Bearer" };
+        if issued && right && self.bound.get(token) == jkt.as_ref() { Ok(()) } else { Err(refused(scheme, "invalid_token")) }
     }
 
     fn user_info(&mut self, sent: &Sent) -> Response {
-        match self.knows(sent) {
-            true => json_response(200, &json!({"sub": self.subject, "email": "alice@example.com"})),
-            false => refused("invalid_token"),
-        }
+        let right = json!({"sub": self.subject, "email": "alice@example.com"});
+        self.admit(sent).map_or_else(|refused| refused, |()| json_response(200, &right))
     }
 
     fn api(&mut self, sent: &Sent) -> Response {
-        match self.knows(sent) {
-            true => json_response(200, &json!({"client": CLIENT, "path": Url::parse(&sent.url).unwrap().path()})),
-            false => refused("invalid_token"),
-        }
+        let right = json!({"client": CLIENT, "path": Url::parse(&sent.url).unwrap().path()});
+        self.admit(sent).map_or_else(|refused| refused, |()| json_response(200, &right))
     }
 }
 
-fn refused(error: &str) -> Response {
+fn with_nonce(mut response: Response, nonce: Option<String>) -> Response {
+    response.headers.extend(nonce.map(|nonce| ("dpop-nonce".to_owned(), nonce)));
+    response
+}
+
+fn refused(scheme: &str, error: &str) -> Response {
     let mut response = json_response(401, &json!({"error": error}));
-    response.headers.push(("www-authenticate".into(), format!("Bearer error=\"{error}\"")));
+    response.headers.push(("www-authenticate".into(), format!("{scheme} error=\"{error}\"")));
     response
 }

@@ -13,6 +13,7 @@ const OPTIONS: Readonly<Record<string, keyof Options>> = {
   client_id: "clientId",
   clock_leeway_seconds: "clockLeewaySeconds",
   dangerous_front_channel_logout_without_session: "dangerousFrontChannelLogoutWithoutSession",
+  dpop: "dpop",
   id_token_hint: "idTokenHint",
   issuer: "issuer",
   oauth_only: "oauthOnly",

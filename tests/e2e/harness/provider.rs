@@ -103,6 +103,7 @@ impl Provider {
         command.arg(script).env("TOKENKEEP_ISSUER", &self.issuer).env("TOKENKEEP_APP_ORIGINS", &self.app_origin);
         command.env("TOKENKEEP_PROVIDER_PORT", self.ports.behind_issuer.to_string());
         command.env("TOKENKEEP_API_PORT", self.ports.behind_api.to_string());
+        command.env("TOKENKEEP_API_ORIGIN", self.api.trim_end_matches('/'));
         if let Some(lifetime) = self.setting.lifetime {
             command.env("TOKENKEEP_ACCESS_TOKEN_TTL", lifetime.to_string());
         }

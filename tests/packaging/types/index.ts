@@ -26,6 +26,7 @@ export async function everyOption(): Promise<Auth> {
     oauthOnly: false,
     renewByFrame: true,
     renewByRedirect: false,
+    dpop: true,
     idTokenHint: false,
     trustedAudiences: [],
     userInfo: "signed",
