@@ -16,6 +16,7 @@ mod catalogue;
 mod flows;
 mod fuzz;
 mod npm;
+mod pages;
 mod secrets;
 mod simulation;
 mod vectors;

@@ -12,7 +12,7 @@ use web_sys::{Headers, ReadableStreamDefaultReader, Response as BrowserResponse}
 use super::{
     Arg::{self, Text, Value},
     abort::Abort,
-    call, get, name_of, object, settled,
+    call, get, global, name_of, object, settled,
 };
 use crate::{
     keep::ports::{Answer, Http, HttpFailure},
@@ -194,7 +194,8 @@ impl Failure {
 
 impl From<JsValue> for Failure {
     fn from(thrown: JsValue) -> Failure {
-        let offline = || web_sys::window().is_some_and(|window| !window.navigator().on_line());
+        // Not by `window`: a worker has none.
+        let offline = || get(&global(), "navigator").and_then(|navigator| get(&navigator, "onLine")) == Ok(JsValue::FALSE);
         Failure(match name_of(&thrown).as_str() {
             "TimeoutError" => HttpFailure::TimedOut,
             _ if offline() => HttpFailure::Offline,

@@ -14,6 +14,7 @@ mod listener;
 mod locks;
 mod navigation;
 mod queue;
+mod remote;
 mod storage;
 mod tasks;
 
@@ -32,8 +33,11 @@ pub use frame::Iframes;
 pub use journal::IndexedDb;
 pub use locks::WebLocks;
 pub use navigation::AddressBar;
+pub use remote::{Memory, RemoteFrames, RemotePage};
 pub use storage::LocalStorage;
 pub use tasks::EventLoop;
+
+use remote::Alone;
 
 use crate::{
     keep::{Config, ports::Ports},
@@ -72,6 +76,11 @@ pub fn ports() -> Ports {
         survives_navigation: false,
         tasks: Rc::new(EventLoop),
     }
+}
+
+/// The ports of a keep in a worker that serves pages elsewhere, and may be there still when a page has left for the provider and come back.
+pub fn worker_ports(store: Rc<Memory>, frames: Rc<RemoteFrames>, survives_navigation: bool) -> Ports {
+    Ports { channel: Rc::new(Alone), frames, journal: Rc::new(Alone), locks: Rc::new(Alone), store, survives_navigation, ..ports() }
 }
 
 /// A value for JavaScript: it becomes one where it is passed on, and not at every call, which is smaller.

@@ -145,6 +145,12 @@ impl Handle {
         Box::pin(keep.clone().front_channel_logout(said))
     }
 
+    /// Drops the tokens, as if they had expired.
+    pub fn forget(&self) {
+        let Handle::Here(keep) = self;
+        keep.end(Ended::Expired);
+    }
+
     /// Drops the tokens, listens to no tab any more, and removes every record of this client.
     pub fn close(&self) {
         let Handle::Here(keep) = self;

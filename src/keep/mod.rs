@@ -1,7 +1,8 @@
 //! The secret side: tokens live here and never leave.
 //!
-//! A keep runs in the page for now; the page knows only a [`Handle`]. What goes out are sessions (who, until when), responses
-//! of APIs, events and errors. None of them holds a token. Tokens go from the keep of one tab to that of another, sealed.
+//! A keep runs in a page, or in a worker for several of them; a page knows only a [`Handle`]. What goes out are sessions (who, until when),
+//! responses of APIs, events and errors. None of them holds a token. Tokens go from the keep of one tab to that of another, sealed; a
+//! keep in a worker gives them to nobody.
 
 mod config;
 mod event;
@@ -274,6 +275,10 @@ impl Keep {
             if mark.frame_closed.is_some() && mark.silent_state.as_deref() != Some(state.as_str()) {
                 self.note(|mark| mark.frame_closed = None);
             }
+            // What was on its way for somebody else is not answered to who signs in now.
+            if self.session_now().is_some_and(|before| before.subject() != session.subject()) {
+                self.end(Ended::UserChanged);
+            }
             self.install(tokens, None);
             if let Some(changed) = renew::compare(&self.settings.registration.scope, &session.scope) {
                 self.tell(changed);
@@ -383,12 +388,12 @@ impl Keep {
     /// Renews the token for what the user agreed to, now.
     async fn renew(self: Rc<Self>) -> Result<Session, Error> {
         let before = self.token_age(&self.settings.access);
+        // One that was issued just now is as good as a new one. Looked at first: what is young now need not be so afterwards.
+        let young = before.is_some_and(|since| self.ports.clock.moment().since(since) < BREATH);
         self.feed(Input::Needed);
         self.renewal().await;
         let session = self.session_now().ok_or(Interrupted::SignInNeeded)?;
-        // One that was issued just now is as good as a new one.
-        let fresh = |since: Moment| self.ports.clock.moment().since(since) < BREATH;
-        if self.token_age(&self.settings.access) != before || before.is_some_and(fresh) { Ok(session) } else { Err(self.trouble()) }
+        if young || self.token_age(&self.settings.access) != before { Ok(session) } else { Err(self.trouble()) }
     }
 
     /// Why there is no new token.

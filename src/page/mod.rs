@@ -24,6 +24,7 @@ use crate::{
         Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, Secret,
         SignIn, Source, UnixTime, UrlFault,
     },
+    session::Ended,
 };
 
 /// The time in which a navigation that was asked for counts as under way.
@@ -77,16 +78,27 @@ pub enum Finished {
     },
 }
 
-/// Signs users in and calls APIs for them. Clones are the same client.
+/// A keep and the pages that it serves: one, or all of this browser when the keep is in a SharedWorker. Clones are the same keep.
 #[derive(Clone)]
-pub struct Client(Rc<Inner>);
+pub struct Pages(Rc<Serving>);
 
-struct Inner {
+struct Serving {
     keep: Handle,
     tasks: Rc<dyn Tasks>,
     redirect_uri: HttpUrl,
     clock: Rc<dyn Clock>,
+    pages: RefCell<Vec<Weak<Inner>>>,
+}
+
+/// Signs users in and calls APIs for them: what one page holds. Clones are the same client.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    serving: Rc<Serving>,
     navigation: Rc<dyn Navigation>,
+    // Another user signed in, in another page: this one is not theirs.
+    estranged: Cell<bool>,
     state: RefCell<State>,
     states: Listeners<State>,
     events: Listeners<Event>,
@@ -98,22 +110,33 @@ struct Inner {
     wanted: RefCell<Option<String>>,
 }
 
-impl Client {
-    /// Opens a client. Sends nothing, and does not look at the address yet: [`Client::finish_sign_in`] does.
+impl Pages {
+    /// Opens a keep for the pages of an origin. Sends nothing.
     ///
     /// # Errors
     /// When the configuration cannot work: which option, and what to do.
-    pub fn open(config: &Config, ports: Ports, navigation: Rc<dyn Navigation>) -> Result<Client, Error> {
-        let settings = config.check(&navigation.origin())?;
-        let redirect_uri = settings.registration.redirect_uri.clone();
-        let clock = ports.clock.clone();
-        let inner = Rc::new_cyclic(|inner: &Weak<Inner>| {
-            let page = inner.clone();
+    pub fn open(config: &Config, ports: Ports, origin: &str) -> Result<Pages, Error> {
+        let settings = config.check(origin)?;
+        Ok(Pages(Rc::new_cyclic(|serving: &Weak<Serving>| {
+            let pages = serving.clone();
             let report = Rc::new(move |news: News| {
-                if let Some(page) = page.upgrade() {
-                    page.hear(news);
+                if let Some(serving) = pages.upgrade() {
+                    serving.hear(&news);
                 }
             });
+            Serving {
+                tasks: ports.tasks.clone(),
+                redirect_uri: settings.registration.redirect_uri.clone(),
+                clock: ports.clock.clone(),
+                keep: Handle::Here(Keep::new(settings, ports, report)),
+                pages: RefCell::default(),
+            }
+        })))
+    }
+
+    /// One more page, for as long as its client is held.
+    pub fn join(&self, navigation: Rc<dyn Navigation>) -> Client {
+        let inner = Rc::new_cyclic(|inner: &Weak<Inner>| {
             let page = inner.clone();
             navigation.on_wake(Rc::new(move |wake| {
                 if let Some(page) = page.upgrade() {
@@ -121,10 +144,9 @@ impl Client {
                 }
             }));
             Inner {
-                tasks: ports.tasks.clone(),
-                keep: Handle::Here(Keep::new(settings, ports, report)),
-                redirect_uri,
-                clock,
+                serving: self.0.clone(),
+                // A page of another origin around this one is not shown who is signed in.
+                estranged: Cell::new(navigation.framed_by() == FramedBy::AnotherOrigin),
                 navigation,
                 state: RefCell::default(),
                 states: Listeners::default(),
@@ -136,11 +158,44 @@ impl Client {
                 wanted: RefCell::default(),
             }
         });
-        // A page of another origin around this one is not shown who is signed in, whatever other tabs say.
-        if inner.navigation.framed_by() == FramedBy::AnotherOrigin {
-            inner.keep.stay_out();
+        self.0.pages.borrow_mut().push(Rc::downgrade(&inner));
+        Client(inner)
+    }
+
+    /// Drops the tokens, as if they had expired: no page has been here for a while. Sign-ins that wait for their response go on.
+    pub fn forget(&self) {
+        self.0.keep.forget();
+    }
+}
+
+impl Serving {
+    /// The pages that are there, in the order in which they came.
+    fn pages(&self) -> Vec<Rc<Inner>> {
+        let mut pages = self.pages.borrow_mut();
+        pages.retain(|page| page.strong_count() > 0);
+        pages.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn hear(&self, news: &News) {
+        let pages = self.pages();
+        // One page leaves, and the latest is the one that the user looks at.
+        let from = if *news == News::Redirect { pages.len().saturating_sub(1) } else { 0 };
+        pages.iter().skip(from).for_each(|page| page.hear(news));
+    }
+}
+
+impl Client {
+    /// Opens a client with a keep of its own. Sends nothing, and does not look at the address yet: [`Client::finish_sign_in`] does.
+    ///
+    /// # Errors
+    /// When the configuration cannot work: which option, and what to do.
+    pub fn open(config: &Config, ports: Ports, navigation: Rc<dyn Navigation>) -> Result<Client, Error> {
+        let client = Pages::open(config, ports, &navigation.origin())?.join(navigation);
+        // Nor is anything handed over to it, whatever other tabs say.
+        if client.0.estranged.get() {
+            client.0.serving.keep.stay_out();
         }
-        Ok(Client(inner))
+        Ok(client)
     }
 
     /// Whether somebody is signed in.
@@ -202,11 +257,9 @@ impl Client {
             match known {
                 Some(flight) => flight.await,
                 None => {
-                    // A page of another origin around this one is not shown who is signed in.
-                    let session = match inner.navigation.framed_by() {
-                        FramedBy::AnotherOrigin => None,
-                        FramedBy::Nobody | FramedBy::ThisOrigin => inner.keep.restore().await,
-                    };
+                    let session = if inner.estranged.get() { None } else { inner.serving.keep.restore().await };
+                    // Another page of this keep may have been there before.
+                    session.iter().for_each(|session| inner.shown(session));
                     inner.settle();
                     Ok(session.map_or(Finished::Nothing, |session| Finished::Restored { session }))
                 }
@@ -236,7 +289,7 @@ impl Client {
         let inner = self.0.clone();
         async move {
             request.url = resolved.map_err(|_| Misconfigured::RequestMalformed)?;
-            inner.keep.fetch(request, http).await
+            inner.theirs()?.fetch(request, http).await
         }
     }
 
@@ -245,7 +298,8 @@ impl Client {
     /// # Errors
     /// When nobody is signed in, no answer came, or the answer is about somebody else.
     pub fn user_info(&self) -> impl Future<Output = Result<Claims, Error>> + use<> {
-        self.0.keep.user_info()
+        let inner = self.0.clone();
+        async move { inner.theirs()?.user_info().await }
     }
 
     /// Renews the access token now, by whatever way works. It is done by itself in time: this is for who knows that something
@@ -254,7 +308,8 @@ impl Client {
     /// # Errors
     /// When nobody is signed in, or no way led to a new token. The session goes on with the one that is there.
     pub fn renew(&self) -> impl Future<Output = Result<Session, Error>> + use<> {
-        self.0.keep.renew()
+        let inner = self.0.clone();
+        async move { inner.theirs()?.renew().await }
     }
 
     /// Signs out. When this returns, before anything is awaited, the tokens are gone here. Then the other tabs are told, the refresh
@@ -263,7 +318,7 @@ impl Client {
     /// # Errors
     /// When the provider cannot be asked. The user is signed out here all the same, and nothing is tried again later.
     pub fn sign_out(&self, reach: SignOut) -> impl Future<Output = Result<(), Error>> + use<> {
-        let work = self.0.keep.sign_out(reach == SignOut::Provider);
+        let work = self.0.serving.keep.sign_out(reach == SignOut::Provider);
         self.0.forget();
         let inner = self.0.clone();
         async move {
@@ -290,7 +345,7 @@ impl Client {
     /// Whether the user signed out in this browser within the last minute ([`keep::SIGN_OUT_GRACE`]): not the time to send anybody to
     /// sign in who did not ask for it.
     pub fn signed_out_just_now(&self) -> bool {
-        self.0.keep.signed_out_just_now()
+        self.0.serving.keep.signed_out_just_now()
     }
 
     /// Stands at the app's front-channel logout URI, which the provider loads in a frame
@@ -300,52 +355,71 @@ impl Client {
     /// False when no tab had such a session, or none could be reached: a browser that gives a framed page a storage of its own keeps it
     /// from the app's tabs too.
     pub fn front_channel_logout(&self) -> impl Future<Output = bool> + use<> {
-        self.0.keep.front_channel_logout(FrontChannelLogout::read(&self.0.navigation.address()))
+        self.0.serving.keep.front_channel_logout(FrontChannelLogout::read(&self.0.navigation.address()))
     }
 
     /// Where a URL of the app lies: path, query and hash. What is elsewhere becomes the root.
     pub fn place(&self, url: &str) -> String {
-        redirect::place(&*self.0.navigation, url, &self.0.redirect_uri)
+        redirect::place(&*self.0.navigation, url, &self.0.serving.redirect_uri)
     }
 
     /// Drops the tokens and removes all that was stored for this client.
     pub fn close(&self) {
-        self.0.keep.close();
+        self.0.serving.keep.close();
         self.0.forget();
     }
 }
 
 impl Inner {
-    fn hear(self: &Rc<Self>, news: News) {
+    /// The keep, for a page whose user is theirs who signed in there.
+    fn theirs(&self) -> Result<&Handle, Interrupted> {
+        if self.estranged.get() { Err(Interrupted::SignInNeeded) } else { Ok(&self.serving.keep) }
+    }
+
+    fn hear(self: &Rc<Self>, news: &News) {
         match news {
-            News::Ended(_) => self.forget(),
-            News::Event(event) => self.events.tell(&event),
+            News::Ended(reason) => {
+                self.estranged.set(self.estranged.get() || (*reason == Ended::UserChanged && self.is_signed_in()));
+                self.forget();
+            }
+            // It is not news where nobody else was signed in: there the new one signs in.
+            News::Event(Event::Ended(Ended::UserChanged)) if !self.is_signed_in() => {}
+            News::Event(event) => self.events.tell(event),
             News::Redirect => {
                 let inner = self.clone();
-                self.tasks.spawn(Box::pin(async move {
+                self.serving.tasks.spawn(Box::pin(async move {
                     let silent = SignIn::default().prompt([Prompt::None]);
                     let error = match inner.clone().way_out(silent).await {
                         Err(error) => error,
                         // Somebody signed out meanwhile.
-                        Ok(_) if !inner.keep.is_redirecting() => Interrupted::SignInNeeded.into(),
+                        Ok(_) if !inner.serving.keep.is_redirecting() => Interrupted::SignInNeeded.into(),
                         Ok(url) => {
                             inner.leave(&url);
-                            inner.clock.sleep(LEAVING).await;
+                            inner.serving.clock.sleep(LEAVING).await;
                             // The page is still there: the user may have wanted to stay.
                             Interrupted::TimedOut { from: Source::Authorization }.into()
                         }
                     };
-                    inner.keep.redirect_failed(error);
+                    inner.serving.keep.redirect_failed(error);
                 }));
             }
-            News::Session(session) => {
-                let new = !matches!(*self.state.borrow(), State::SignedIn(_));
-                self.set(State::SignedIn(session));
-                if new {
-                    self.events.tell(&Event::SignedIn);
-                }
-            }
+            News::Session(session) => self.shown(session),
             News::Settled => self.settle(),
+        }
+    }
+
+    fn is_signed_in(&self) -> bool {
+        matches!(*self.state.borrow(), State::SignedIn(_))
+    }
+
+    /// Somebody is signed in, perhaps in another page.
+    fn shown(&self, session: &Session) {
+        if !self.estranged.get() {
+            let new = !self.is_signed_in();
+            self.set(State::SignedIn(session.clone()));
+            if new {
+                self.events.tell(&Event::SignedIn);
+            }
         }
     }
 
@@ -354,11 +428,11 @@ impl Inner {
             self.left.set(None);
             self.leavings.tell(&false);
         }
-        self.keep.wake(wake == Wake::Returned);
+        self.serving.keep.wake(wake == Wake::Returned);
     }
 
     async fn depart(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
-        let now = self.clock.now();
+        let now = self.serving.clock.now();
         if self.left.get().is_some_and(|left| now.since(left) < LEAVING && left <= now) {
             return Ok(());
         }
@@ -383,31 +457,31 @@ impl Inner {
             return Err(Misconfigured::Framed.into());
         }
         let here = self.navigation.address();
-        let before = || self.wanted.borrow().clone().filter(|_| redirect::is_redirect_uri(&here, &self.redirect_uri));
+        let before = || self.wanted.borrow().clone().filter(|_| redirect::is_redirect_uri(&here, &self.serving.redirect_uri));
         let wanted = sign_in.return_to.clone().or_else(before).unwrap_or(here.clone());
-        let return_to = redirect::place(&*self.navigation, &wanted, &self.redirect_uri);
-        self.keep.begin(sign_in, return_to).await
+        let return_to = redirect::place(&*self.navigation, &wanted, &self.serving.redirect_uri);
+        self.serving.keep.begin(sign_in, return_to).await
     }
 
     fn leave(&self, url: &Secret<String>) {
         self.events.tell(&Event::Redirecting);
-        self.left.set(Some(self.clock.now()));
+        self.left.set(Some(self.serving.clock.now()));
         self.navigation.go(url.expose());
     }
 
     /// Looks at the address, once. Awaits nothing.
     fn arrive(self: &Rc<Self>) {
         let address = self.navigation.address();
-        if self.keep.returned(&address) {
+        if self.serving.keep.returned(&address) {
             self.navigation.replace(&redirect::without_state(&address));
             self.events.tell(&Event::SignedOutAtProvider);
             return;
         }
-        let Some(callback) = Callback::read(&address, self.redirect_uri.as_str()) else { return };
+        let Some(callback) = Callback::read(&address, self.serving.redirect_uri.as_str()) else { return };
         let taken = match self.navigation.framed_by() {
             // Nobody signs in inside somebody else's page.
             FramedBy::AnotherOrigin => keep::Taken::Refused { error: Misconfigured::Framed.into(), return_to: None },
-            FramedBy::Nobody | FramedBy::ThisOrigin => self.keep.finish(&callback),
+            FramedBy::Nobody | FramedBy::ThisOrigin => self.serving.keep.finish(&callback),
         };
         match taken {
             keep::Taken::NotOurs => return,
@@ -437,11 +511,14 @@ impl Inner {
 
     fn arrived(&self, outcome: Result<Session, Error>, return_to: Option<String>) -> Result<Finished, Error> {
         // The place came back from the browser's storage: it is looked at again.
-        let return_to = return_to.map(|place| redirect::place(&*self.navigation, &place, &self.redirect_uri));
+        let return_to = return_to.map(|place| redirect::place(&*self.navigation, &place, &self.serving.redirect_uri));
         match outcome {
             Ok(session) => {
+                self.estranged.set(false);
                 self.set(State::SignedIn(session.clone()));
                 self.events.tell(&Event::SignedIn);
+                let others = self.serving.pages();
+                others.iter().filter(|page| !std::ptr::eq(&***page, self)).for_each(|page| page.shown(&session));
                 Ok(Finished::SignedIn { session, return_to: return_to.unwrap_or_default() })
             }
             // Nobody was asked anything, and nothing failed.
@@ -466,7 +543,7 @@ impl Inner {
     /// Signing in failed. Who was signed in before still is.
     fn fail(&self, error: &Error) {
         self.events.tell(&Event::Failed(error.clone()));
-        if !matches!(*self.state.borrow(), State::SignedIn(_)) {
+        if !self.is_signed_in() {
             self.set(State::Failed(error.clone()));
         }
     }

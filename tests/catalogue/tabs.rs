@@ -802,6 +802,9 @@ fn a_late_token_of_one_user_is_not_used_by_the_next() {
         let token = used(&world).pop().unwrap();
         assert_eq!(world.provider.lineage(&token).unwrap().1, "bob", "{at}");
         world.later(secs(600));
+        // The first user's session ended, and that is all that was told.
+        assert_eq!(ends(&tab), [Ended::UserChanged], "{at}");
+        tab.events.borrow_mut().clear();
         all_are_well(&world, std::slice::from_ref(&tab), &at);
     }
 }

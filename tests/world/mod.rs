@@ -758,7 +758,7 @@ pub struct Bar {
     pub told: RefCell<Vec<String>>,
     /// Forms that were sent: where to, and with what.
     pub submitted: RefCell<Vec<(String, Fields)>>,
-    woken: RefCell<Option<OnWake>>,
+    pub woken: RefCell<Option<OnWake>>,
 }
 
 impl Bar {
