@@ -16,10 +16,13 @@ const ICON = '<link rel="icon" href="data:,">';
 /** The tokenkeep page again, with a line in its HTML that makes the browser ask for the wasm while it still reads the JavaScript. */
 export const PRELOADED = "tokenkeep, preloaded";
 
-export const LIBRARIES = ["tokenkeep", "oidc-client-ts", "auth0-spa-js", "oidc-spa"];
-export const PAGES = ["empty", ...LIBRARIES, PRELOADED];
+/** The same with the tokens in a SharedWorker, which is the default. */
+export const SHARED = "tokenkeep, in a worker";
 
-export const address = (page) => `/${page.replace(", ", "-")}/`;
+export const LIBRARIES = ["tokenkeep", "oidc-client-ts", "auth0-spa-js", "oidc-spa"];
+export const PAGES = ["empty", ...LIBRARIES, PRELOADED, SHARED];
+
+export const address = (page) => `/${page.replaceAll(/\W+/g, "-")}/`;
 
 export function brotli(bytes) {
   return brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
@@ -36,8 +39,8 @@ export async function pages({ issuer, client, resource, app }) {
       alias: { tokenkeep: join(PACKAGE, "index.js") },
       bundle: true,
       chunkNames: "[hash]",
-      define: { CONFIG: JSON.stringify({ issuer, client, redirectUri, scope: "openid profile email orders:read", resource }) },
-      entryPoints: { app: `pages/${page === PRELOADED ? "tokenkeep" : page}.js` },
+      define: { CONFIG: JSON.stringify({ issuer, client, redirectUri, scope: "openid profile email orders:read", resource, keep: page === SHARED ? "shared" : "page" }) },
+      entryPoints: { app: `pages/${page.split(",")[0]}.js` },
       format: "esm",
       logLevel: "error",
       metafile: true,
@@ -50,8 +53,10 @@ export async function pages({ issuer, client, resource, app }) {
     for (const { path, contents } of outputFiles) {
       files.set(at + basename(path), file("text/javascript", contents));
     }
-    if (page === "tokenkeep" || page === PRELOADED) {
-      files.set(`${at}tokenkeep_bg.wasm`, file("application/wasm", readFileSync(WASM)));
+    if (page.startsWith("tokenkeep")) {
+      files.set(`${at}wasm/tokenkeep_bg.wasm`, file("application/wasm", readFileSync(WASM)));
+      const { code } = await transform(readFileSync(join(PACKAGE, "wasm/keep.js"), "utf8"), { format: "esm", minify: true });
+      files.set(`${at}keep.js`, file("text/javascript", Buffer.from(code)));
     }
     files.set(at, { ...file("text/html; charset=utf-8", Buffer.from(html(page, chunks(metafile)))), "Cache-Control": "no-cache" });
     files.set(`${at}before`, file("text/html; charset=utf-8", Buffer.from(`<!doctype html><title>before</title>${ICON}`)));
@@ -79,7 +84,7 @@ function chunks({ outputs }) {
 }
 
 function html(page, chunks) {
-  const wasm = page === PRELOADED ? '<link rel="preload" href="tokenkeep_bg.wasm" as="fetch" type="application/wasm" crossorigin>' : "";
+  const wasm = page === PRELOADED ? '<link rel="preload" href="wasm/tokenkeep_bg.wasm" as="fetch" type="application/wasm" crossorigin>' : "";
   const modules = chunks.map((chunk) => `<link rel="modulepreload" href="${chunk}">`).join("");
   const script = '<script type="module" src="app.js"></script>';
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${page}</title>${ICON}${wasm}${modules}${script}</html>`;
@@ -88,7 +93,11 @@ function html(page, chunks) {
 /** What each part of tokenkeep weighs, by itself. */
 export async function parts() {
   const weighed = [];
-  const scripts = { glue: ["wasm/tokenkeep.js"], "index.js and what it imports": ["index.js", "error.js", "response.js"] };
+  const scripts = {
+    glue: ["wasm/tokenkeep.js"],
+    "keep.js, with the glue, for a worker": ["wasm/keep.js"],
+    "index.js and what it imports": ["index.js", "error.js", "remote.js", "response.js"],
+  };
   const wasm = readFileSync(WASM);
   weighed.push({ name: "wasm", raw: wasm.length, brotli: brotli(wasm).length });
   for (const [name, sources] of Object.entries(scripts)) {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { areas } from "./areas.mjs";
-import { LIBRARIES, PAGES, address, pages } from "./build.mjs";
+import { LIBRARIES, PAGES, SHARED, address, pages } from "./build.mjs";
 import { Chromium } from "./chromium.mjs";
 import { report } from "./report.mjs";
 import { Visit } from "./visit.mjs";
@@ -67,7 +67,7 @@ async function visit(page, { opened, signedIn, memory }) {
 /** Everybody's calls, in turns, on one signed-in page each. */
 async function rates(seen) {
   const visits = new Map();
-  for (const page of ["empty", ...LIBRARIES]) {
+  for (const page of ["empty", ...LIBRARIES, SHARED]) {
     const visit = await Visit.begin(chromium, site.app + address(page));
     await visit.open();
     visits.set(page, visit);

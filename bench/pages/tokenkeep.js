@@ -3,8 +3,8 @@ import { open } from "tokenkeep";
 import { show } from "./page.js";
 
 show(async () => {
-  const { issuer, client, redirectUri, scope, resource } = CONFIG;
-  const auth = await open({ issuer, clientId: client, redirectUri, scopes: scope, resource, api: resource });
+  const { issuer, client, redirectUri, scope, resource, keep } = CONFIG;
+  const auth = await open({ issuer, clientId: client, redirectUri, scopes: scope, resource, api: resource, keep: [keep], worker: new URL("keep.js", import.meta.url) });
   if (auth.session.status === "failed") {
     throw auth.session.error;
   }
