@@ -43,6 +43,8 @@ export type AuthErrorCode =
   | "issuer_malformed"
   | "issuer_mismatch"
   | "issuer_missing"
+  | "keep_gone"
+  | "keep_unavailable"
   | "key_unknown"
   | "leeway_too_long"
   | "malformed_response"

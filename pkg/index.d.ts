@@ -73,7 +73,7 @@ export interface Options {
   /**
    * Whether tokens are bound to a key of this client that cannot be exported (DPoP, RFC 9449): a stolen token is useless on another device.
    * The provider must issue DPoP tokens to this client. APIs must allow the request header `DPoP`, and expose `WWW-Authenticate` and
-   * `DPoP-Nonce`. Each tab signs in for itself then. Default `false`.
+   * `DPoP-Nonce`. Without a SharedWorker each tab signs in for itself then. Default `false`.
    */
   dpop?: boolean;
   /** Whether the provider gets the ID token back at sign-out, in a form (`id_token_hint`). Default `false`. */
@@ -94,9 +94,22 @@ export interface Options {
    * of every event from the first one. Default `true`.
    */
   finishSignIn?: boolean;
-  /** The wasm, where the bundler does not find it: its URL, its bytes, or a response that brings it. */
+  /**
+   * Where the tokens are. `shared`: in a SharedWorker, which all tabs with the same options use, and which is there after a reload; `worker`: in
+   * a worker of this page; `page`: in the page's own memory. Where one does not start, the next one of these is taken, unless a list
+   * says which are allowed, the best first. Default `shared`.
+   */
+  keep?: Keep | readonly Keep[];
+  /** How long a SharedWorker keeps the tokens after the last page has gone, in seconds: enough for a reload. Default 60. */
+  lingerSeconds?: number;
+  /** The wasm, where the bundler does not find it: its URL, its bytes, or a response that brings it. A worker takes no module. */
   wasm?: string | URL | BufferSource | Response | WebAssembly.Module | Promise<Response>;
+  /** The script of the worker, where the bundler does not find it: the URL of `tokenkeep/keep.js`, of this very origin. */
+  worker?: string | URL;
 }
+
+/** Where a keep is. */
+export type Keep = "shared" | "worker" | "page";
 
 /** An API that gets an access token of its own. */
 export interface Api {
@@ -182,6 +195,9 @@ export interface Auth<C extends object = {}> extends Disposable {
   /** Whether somebody is signed in. */
   readonly session: Session<C>;
 
+  /** Where the tokens are. `undefined` where there is no page. */
+  readonly keep: Keep | undefined;
+
   /**
    * Leaves for the provider. Resolves when the navigation has begun; any number of calls begin one.
    * @throws {AuthError} when the sign-in cannot begin. Nothing was remembered then.
@@ -242,7 +258,10 @@ export interface Auth<C extends object = {}> extends Disposable {
   /** The same as `session`. */
   readonly getSnapshot: () => Session<C>;
 
-  /** Drops the tokens, and removes all that was stored for this client. `using` does it. */
+  /**
+   * Forgets who is signed in: this is of no use any more. With `keep: "page"` the tokens are dropped, and all that was stored for this client is
+   * removed; a SharedWorker goes on for other pages, and else drops them after `lingerSeconds`. `using` does it.
+   */
   close(): void;
 }
 

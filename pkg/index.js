@@ -1,47 +1,61 @@
 // What an app imports. The work is done in wasm; this gives it JavaScript's own manners. Nothing runs at import.
 
 import { AuthError } from "./error.js";
+import { NotStarted, connect } from "./remote.js";
 import { takeResponse } from "./response.js";
-import load, * as binding from "./wasm/tokenkeep.js";
 
 export { AuthError };
 
 // Where `takeResponse` leaves what it took.
 const RESPONSE = Symbol.for("tokenkeep.response");
 
+/** Where a keep may be, the best first. */
+const KEEPS = ["shared", "worker", "page"];
+
 export async function open(options) {
   if (typeof window === "undefined" || typeof document === "undefined") {
     return new Auth();
   }
   const before = takeResponse();
-  const { wasm, finishSignIn, ...config } = own(options);
+  const { wasm, worker, keep = "shared", lingerSeconds = 60, finishSignIn, ...config } = own(options);
   expect("finishSignIn", finishSignIn, "boolean");
   expect("wasm", wasm, "string", "object");
-  try {
-    await load(wasm === undefined ? undefined : { module_or_path: await wasm });
-  } catch (cause) {
-    const message = `the wasm was not loaded, see "Bundlers" in the README: ${cause}`;
-    const retryable = !navigator.onLine;
-    throw new AuthError({ code: "wasm_unavailable", kind: retryable ? "interrupted" : "misconfigured", retryable, message }, { cause });
+  expect("worker", worker, "string", "object");
+  expect("lingerSeconds", lingerSeconds, "number");
+  const keeps = typeof keep === "string" ? KEEPS.slice(KEEPS.indexOf(keep)) : keep;
+  if (!Array.isArray(keeps) || keeps.length === 0 || ![keep].flat().every((keep) => KEEPS.includes(keep))) {
+    expect("keep", keeps, "a keep");
   }
-  const auth = new Auth(json(config), before);
-  if (finishSignIn !== false) {
-    await auth.finishSignIn().then(goBack, () => {}); // what failed is in the session
-  }
-  return auth;
+  return Auth.begin(keeps, finishSignIn, { config: json(config), before, wasm, worker, linger: lingerSeconds * 1000 });
 }
 
 class Auth {
   #handle;
   #session = Object.freeze({ status: "unknown" });
   #missing = { code: "no_window", kind: "misconfigured", message: "there is no page here: this works in a browser window only" };
+  #keep;
   #listeners = new Set();
   #events = new Set();
 
-  constructor(config, before) {
-    if (config !== undefined) {
-      this.#handle = caught(() => binding.open(config, before, (told) => this.#hear(JSON.parse(told))));
+  /** Opens it in the first of these places where that works. */
+  static async begin([keep, ...others], finishSignIn, options) {
+    const auth = new Auth();
+    const tell = (told) => auth.#hear(JSON.parse(told));
+    try {
+      auth.#handle = await (keep === "page" ? here(options, tell) : elsewhere(keep, options, tell));
+    } catch (why) {
+      return why instanceof NotStarted && others.length > 0 ? Auth.begin(others, finishSignIn, options) : refuse(why);
     }
+    auth.#keep = keep;
+    if (finishSignIn !== false) {
+      // What failed is in the session.
+      await auth.finishSignIn().then(goBack, (why) => auth.#signInAgain(why)).catch(() => {});
+    }
+    return auth;
+  }
+
+  get keep() {
+    return this.#keep;
   }
 
   get session() {
@@ -65,7 +79,19 @@ class Auth {
   }
 
   async signIn(options = {}) {
-    await this.#call((handle) => handle.sign_in(json(own(options))));
+    await this.#call((handle) => {
+      const asked = json(own(options));
+      began(this.#keep === "page" ? undefined : `${options.returnTo ?? location.href}`);
+      return handle.sign_in(asked);
+    });
+  }
+
+  /** Once more, if the worker that knew of it has gone: who is known to the provider is not asked again. */
+  async #signInAgain({ code }) {
+    const returnTo = code === "state_unknown" ? began() : undefined;
+    if (returnTo !== undefined) {
+      await this.#call((handle) => handle.sign_in(json({ returnTo })));
+    }
   }
 
   // Not async: the response leaves the address before this returns.
@@ -74,9 +100,16 @@ class Auth {
       const finished = handle.finish_sign_in();
       const before = window[RESPONSE];
       delete window[RESPONSE];
-      if (handle.response_is_left() && before !== undefined && new URL(before).pathname === location.pathname) {
-        // It is for somebody else, who looks for it in the address.
-        history.replaceState(history.state, "", before);
+      const putBack = () => {
+        if (handle.response_is_left() && before !== undefined && new URL(before).pathname === location.pathname) {
+          // It is for somebody else, who looks for it in the address.
+          history.replaceState(history.state, "", before);
+        }
+      };
+      if (this.#keep === "page") {
+        putBack();
+      } else {
+        finished.then(putBack, putBack);
       }
       return finished;
     }).then(parsed);
@@ -162,6 +195,48 @@ class Auth {
   }
 }
 
+/** Where the user was when a sign-in began, until that was asked for or said anew. A worker may be gone when it comes back. */
+function began(place) {
+  try {
+    const before = sessionStorage.getItem("tokenkeep.began") ?? undefined;
+    place === undefined ? sessionStorage.removeItem("tokenkeep.began") : sessionStorage.setItem("tokenkeep.began", place);
+    return before;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the wasm is, unless the app says. */
+const located = () => new URL("./wasm/tokenkeep_bg.wasm", import.meta.url);
+
+/** Opens a keep in this page. */
+async function here({ config, before, wasm }, tell) {
+  try {
+    const [binding, source] = await Promise.all([import("./wasm/tokenkeep.js"), wasm ?? fetch(located())]);
+    await binding.default({ module_or_path: source });
+    return binding.open(config, before, tell);
+  } catch (cause) {
+    if (typeof cause === "string") {
+      throw cause;
+    }
+    throw unavailable("wasm_unavailable", `the wasm was not loaded, see "Bundlers" in the README: ${cause}`, cause);
+  }
+}
+
+/** Opens a keep in a worker, or finds it there. */
+async function elsewhere(kind, { config, linger, wasm, worker }, tell) {
+  const script = worker ?? new URL("./wasm/keep.js", import.meta.url);
+  const given = await (wasm ?? located());
+  const source = given instanceof Response ? await given.arrayBuffer() : given;
+  const isAddress = typeof source === "string" || source instanceof URL;
+  return connect(kind, { config, linger, script, wasm: isAddress ? new URL(source, document.baseURI).href : source, tell });
+}
+
+function unavailable(code, message, cause) {
+  const retryable = !navigator.onLine;
+  return new AuthError({ code, kind: retryable ? "interrupted" : "misconfigured", retryable, message }, { cause });
+}
+
 // An event listener may be there twice, and each is ended by itself.
 function add(listeners, listener) {
   listeners.add(listener);
@@ -205,7 +280,8 @@ function unknown(option) {
 
 /** Options as the wasm reads them. It says which one is wrong. */
 function json(options) {
-  const named = Object.entries(options).map(([name, value]) => {
+  // In one order: it names the keep.
+  const named = Object.entries(options).sort(([one], [other]) => (one < other ? -1 : 1)).map(([name, value]) => {
     if (!/^[a-z][a-zA-Z]*$/.test(name)) {
       unknown(name);
     }
@@ -235,13 +311,9 @@ function spoken(error) {
 }
 
 function refuse(thrown) {
-  throw typeof thrown === "string" ? new AuthError(spoken(JSON.parse(thrown))) : thrown;
-}
-
-function caught(work) {
-  try {
-    return work();
-  } catch (thrown) {
-    return refuse(thrown);
+  if (thrown instanceof NotStarted) {
+    const message = `the keep did not start, see "Where the keep is" in the README: ${thrown.message}: ${thrown.cause}`;
+    throw unavailable("keep_unavailable", message, thrown);
   }
+  throw typeof thrown === "string" ? new AuthError(spoken(JSON.parse(thrown))) : thrown;
 }

@@ -123,6 +123,10 @@ export function mock(options = {}) {
       }
     },
 
+    get keep() {
+      return "page";
+    },
+
     get signedOutJustNow() {
       return now - signedOutAt < 60_000;
     },

@@ -29,9 +29,11 @@ const headers = {
     // For that way back. A provider that loads the app's front-channel logout page must be named here too.
     "frame-ancestors 'self'",
     "base-uri 'none'",
-    // Nothing here makes HTML or scripts from text.
+    // Of this app's own scripts only the keep of the tokens is a worker.
+    "worker-src 'self'",
+    // Nothing here makes HTML or scripts from text; tokenkeep starts its worker.
     "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
+    "trusted-types tokenkeep",
   ].join("; "),
   "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",

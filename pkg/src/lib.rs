@@ -10,7 +10,11 @@ use std::{pin::Pin, rc::Rc};
 use js_sys::{Function, Promise};
 use tokenkeep::{
     Client, Config, Error, Request, SignIn, SignOut, Subscription,
-    browser::{AddressBar, Forward, ports},
+    browser::{AddressBar, Forward, Memory, RemoteFrames, RemotePage, ports, worker_ports},
+    page::{
+        Pages,
+        ports::{FramedBy, Wake},
+    },
     protocol::{Json, Misconfigured},
 };
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
@@ -20,8 +24,14 @@ use wasm_bindgen_futures::future_to_promise;
 #[wasm_bindgen]
 pub struct Handle {
     client: Client,
-    address_bar: Rc<AddressBar>,
+    place: Place,
     _listening: [Subscription; 2],
+}
+
+/// Where the page is.
+enum Place {
+    Here(Rc<AddressBar>),
+    There(Rc<RemotePage>),
 }
 
 /// Opens a client. `before` is the address as it was when the page began to load, if a script took the response out of it since. `tell`
@@ -31,25 +41,103 @@ pub struct Handle {
 /// The error, as JSON.
 #[wasm_bindgen]
 pub fn open(options: &str, before: Option<String>, tell: Function) -> Result<Handle, JsValue> {
-    let (client, address_bar) = begin(options, before).map_err(thrown)?;
-    let say = move |told: &Json| {
-        // What the page throws while it listens is not ours.
-        let _ = tell.call1(&JsValue::UNDEFINED, &told.to_string().into());
+    let begin = || {
+        let config = Config::from_json(options)?;
+        let address_bar = Rc::new(AddressBar::new().ok_or(Misconfigured::NoWindow)?.before(before));
+        Ok((Client::open(&config, ports(), address_bar.clone())?, Place::Here(address_bar)))
     };
-    let (say, other) = (Rc::new(say), client.clone());
-    let states = say.clone();
-    let listening = [other.on_state(move |state| states(&json::state(state))), client.on_event(move |event| say(&json::event(event)))];
-    Ok(Handle { client, address_bar, _listening: listening })
+    let (client, place) = begin().map_err(|error: Error| thrown(error))?;
+    Ok(Handle::new(client, place, tell))
 }
 
-fn begin(options: &str, before: Option<String>) -> Result<(Client, Rc<AddressBar>), Error> {
-    let config = Config::from_json(options)?;
-    let address_bar = Rc::new(AddressBar::new().ok_or(Misconfigured::NoWindow)?.before(before));
-    Ok((Client::open(&config, ports(), address_bar.clone())?, address_bar))
+/// A keep in a worker, and what it knows of its pages.
+#[wasm_bindgen]
+pub struct Keep {
+    pages: Pages,
+    memory: Rc<Memory>,
+    frames: Rc<RemoteFrames>,
+    origin: String,
+}
+
+/// Opens a keep for the pages of an origin. Whether it outlives them is for the browser to say. `post` gets what all of them shall note, and what the latest one shall do.
+///
+/// # Errors
+/// The error, as JSON.
+#[wasm_bindgen]
+pub fn keep(options: &str, origin: String, outlives: bool, post: Function) -> Result<Keep, JsValue> {
+    let (memory, frames) = (Rc::new(Memory::new(post.clone())), Rc::new(RemoteFrames::new(post)));
+    let begin = || Pages::open(&Config::from_json(options)?, worker_ports(memory.clone(), frames.clone(), outlives), &origin);
+    let pages = begin().map_err(|error: Error| thrown(error))?;
+    Ok(Keep { pages, memory, frames, origin })
+}
+
+#[wasm_bindgen]
+impl Keep {
+    /// One more page. `post` gets what it shall do, `tell` every state and every event.
+    pub fn join(&self, framed_by: &str, post: Function, tell: Function) -> Handle {
+        let framed_by = match framed_by {
+            "nobody" => FramedBy::Nobody,
+            "this_origin" => FramedBy::ThisOrigin,
+            _ => FramedBy::AnotherOrigin,
+        };
+        let page = Rc::new(RemotePage::new(self.origin.clone(), framed_by, post));
+        Handle::new(self.pages.join(page.clone()), Place::There(page), tell)
+    }
+
+    /// What a page has noted, or has not any more.
+    pub fn note(&self, key: String, text: Option<String>) {
+        self.memory.note(key, text);
+    }
+
+    /// Something happened around a hidden frame.
+    pub fn frame(&self, number: i32, event: JsValue) {
+        self.frames.happened(number, event);
+    }
+
+    /// Drops the tokens: nobody has been here for a while.
+    pub fn forget(&self) {
+        self.pages.forget();
+    }
+}
+
+impl Handle {
+    fn new(client: Client, place: Place, tell: Function) -> Handle {
+        let say = move |told: &Json| {
+            // What the page throws while it listens is not ours.
+            let _ = tell.call1(&JsValue::UNDEFINED, &told.to_string().into());
+        };
+        let (say, states) = (Rc::new(say), client.clone());
+        let events = say.clone();
+        let listening = [states.on_state(move |state| say(&json::state(state))), client.on_event(move |event| events(&json::event(event)))];
+        Handle { client, place, _listening: listening }
+    }
 }
 
 #[wasm_bindgen]
 impl Handle {
+    /// Where the page is now, when it is not here.
+    pub fn at(&self, address: String) {
+        if let Place::There(page) = &self.place {
+            page.is_at(address);
+        }
+    }
+
+    /// There is reason to look at the clock again, in a page that is not here.
+    pub fn woke(&self, why: &str) {
+        if let Place::There(page) = &self.place {
+            page.woke(match why {
+                "online" => Wake::Online,
+                "pageshow" => Wake::Returned,
+                _ => Wake::Visible,
+            });
+        }
+    }
+
+    /// The state, as `tell` gets it.
+    pub fn state(&self) -> String {
+        json::state(&self.client.state()).to_string()
+    }
+
     /// Leaves for the provider.
     pub fn sign_in(&self, options: &str) -> Promise {
         let work = SignIn::from_json(options).map(|sign_in| self.client.sign_in(sign_in));
@@ -63,7 +151,10 @@ impl Handle {
 
     /// Whether the response that was taken out of the address is another client's. From now on the address is the one that is shown.
     pub fn response_is_left(&self) -> bool {
-        self.address_bar.forget_before()
+        match &self.place {
+            Place::Here(address_bar) => address_bar.forget_before(),
+            Place::There(page) => page.is_left(),
+        }
     }
 
     /// Calls an API with a `Request`, once or at most twice; gives the `Response`.
@@ -107,7 +198,9 @@ impl Handle {
     /// Drops the tokens, and removes all that was stored.
     pub fn close(&self) {
         self.client.close();
-        self.address_bar.forget_before();
+        if let Place::Here(address_bar) = &self.place {
+            address_bar.forget_before();
+        }
     }
 }
 

@@ -76,18 +76,19 @@ async fn no_secret_is_where_it_must_not_be() {
 #[derive(Default)]
 struct Traces(Vec<(String, String)>);
 
-/// The names of all databases, what is in ours, and the names of all caches.
+/// The names of all databases, what is in them, and the names of all caches.
 const DATABASES: &str = "(async () => {
     const names = (await indexedDB.databases()).map(database => database.name);
-    const rows = !names.includes('tokenkeep') ? [] : await new Promise((resolve, reject) => {
-        const opening = indexedDB.open('tokenkeep');
+    const rows = await Promise.all(names.map(name => new Promise((resolve, reject) => {
+        const opening = indexedDB.open(name);
         opening.onerror = reject;
         opening.onsuccess = () => {
-            const reading = opening.result.transaction('journal').objectStore('journal').getAll();
+            const [store] = opening.result.objectStoreNames;
+            const reading = opening.result.transaction(store).objectStore(store).getAll();
             reading.onsuccess = () => { opening.result.close(); resolve(reading.result) };
         };
-    });
-    return [names, rows, await caches.keys()];
+    })));
+    return [names, rows.flat(), await caches.keys()];
 })()";
 
 impl Traces {
@@ -123,10 +124,10 @@ impl Traces {
             serde_json::from_value(databases.clone()).unwrap_or_else(|_| panic!("databases that cannot be read: {databases}"));
         let (names, rows, caches) = databases;
         assert!(
-            names.iter().all(|name| name == "tokenkeep") && caches.is_empty(),
+            names.iter().all(|name| name == "tokenkeep" || name == "tokenkeep.logins") && caches.is_empty(),
             "the app has other databases, or caches: {names:?}, {caches:?}"
         );
-        self.add(format!("the database of {page}"), rows.join("\n"));
+        self.add(format!("the databases of {page}"), rows.join("\n"));
         for address in world.browser.history().await.into_iter().flatten() {
             self.add("the history", address);
         }

@@ -184,6 +184,10 @@ async fn a_lone_tab_that_is_reloaded_finds_its_session_where_third_party_cookies
         world.sign_in(ALICE).await;
         world.browser.reload().await;
         world.browser.is_signed_in_as(ALICE).await;
+        if world.outlives_reloads() {
+            assert_eq!((codes(world), world.provider.log.count("GET", AUTHORIZE)), (1, 1));
+            return;
+        }
         assert_eq!((codes(world), world.provider.log.count("GET", AUTHORIZE)), (2, 2));
         assert_eq!(world.browser.text_of("#renewed-by").await.to_lowercase(), "renewed by hidden frame");
         // Only the frame's own page was loaded, and the app did not start in it.
@@ -199,6 +203,11 @@ async fn a_lone_tab_that_is_reloaded_is_signed_out_where_they_are_blocked_and_as
         world.sign_in(ALICE).await;
         for _ in 0..2 {
             world.browser.reload().await;
+            if world.outlives_reloads() {
+                world.browser.is_signed_in_as(ALICE).await;
+                assert_eq!((codes(world), world.provider.log.count("GET", AUTHORIZE)), (1, 1));
+                return;
+            }
             world.browser.is_signed_out().await;
         }
         let silent = world.provider.log.of("GET", AUTHORIZE).into_iter().filter(|exchange| exchange.request.query("prompt").is_some());

@@ -31,6 +31,9 @@ const policy = written
 
 const { resource, ...withoutRefreshToken } = { ...demo.options, scopes: "openid profile" };
 
+/** What a worker's policy stops, no page is told. */
+const inPage = { ...demo.options, keep: "page" };
+
 /** A new visitor's page under a policy, and what its policy and its frames' have stopped. */
 async function visit(policy) {
   site.headers = { "Content-Security-Policy": policy };
@@ -59,7 +62,7 @@ async function open(page, options) {
 
 async function signIn(page, options) {
   assert.equal(await open(page, options), "signed_out");
-  await page.evaluate(() => auth.signIn());
+  await page.evaluate(() => void auth.signIn());
   await answerProvider(page);
   // The response has gone before anything else is there.
   await page.waitForURL(`${site.origin}/callback`);
@@ -153,15 +156,37 @@ for (const [name, part, instead, what, outcome] of [
 ]) {
   test(`without ${name}`, async () => {
     const { page, stopped } = await visit(policy.replace(part, instead));
-    assert.equal(await open(page, demo.options), outcome);
+    assert.equal(await open(page, inPage), outcome);
     assert.deepEqual(await whatWasStopped(page, stopped), [what]);
+    await page.context().close();
+  });
+}
+
+test("with worker-src 'none' the keep is in the page, or nowhere", async () => {
+  const { page, stopped } = await visit(policy.replace("worker-src 'self'", "worker-src 'none'"));
+  assert.equal(await open(page, demo.options), "signed_out");
+  assert.equal(await page.evaluate(() => auth.keep), "page");
+  assert.equal(await open(page, { ...demo.options, keep: ["shared", "worker"] }), "keep_unavailable");
+  assert.deepEqual([...new Set(stopped)], [`worker-src ${site.origin}/tokenkeep/wasm/keep.js`]);
+  await page.context().close();
+});
+
+for (const keep of ["worker", "page"]) {
+  test(`with the keep in a ${keep}`, async () => {
+    const options = { ...demo.options, keep: [keep] };
+    const { page, stopped } = await visit(policy);
+    await signIn(page, options);
+    assert.equal(await page.evaluate(() => auth.keep), keep);
+    assert.equal(await renew(page), "refresh_token");
+    await signOut(page, options);
+    assert.deepEqual(await whatWasStopped(page, stopped), []);
     await page.context().close();
   });
 }
 
 test("without the provider in connect-src", async () => {
   const { page, stopped } = await visit(policy.replace(`connect-src 'self' ${demo.issuer}`, "connect-src 'self'"));
-  await open(page, demo.options);
+  await open(page, inPage);
   assert.equal(await page.evaluate(() => auth.signIn().catch((error) => error.code)), "unreachable");
   const seen = await whatWasStopped(page, stopped);
   assert.deepEqual([...new Set(seen)], [`connect-src ${demo.issuer}/.well-known/openid-configuration`]);

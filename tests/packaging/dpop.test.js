@@ -9,7 +9,8 @@ import { answerProvider } from "./lib/demo.js";
 import { GUARD } from "./lib/guard.js";
 
 const { site, demo, visit } = await startApp();
-const options = { ...demo.options, dpop: true };
+// What a page sends can be seen; what a worker sends, see keep.test.js.
+const options = { ...demo.options, dpop: true, keep: "page" };
 // In a hidden frame the page says what the provider answered.
 site.answers["*"] = `<script>${await readFile(GUARD, "utf8")}</script>${site.answers["*"]}`;
 const page = await visit();
@@ -31,7 +32,7 @@ const summary = (proofs) => proofs.map(({ path, status, scheme }) => [path, stat
 
 test("signs in, with a nonce that the provider asks for", async () => {
   assert.equal(await open(page, options), "signed_out");
-  await page.evaluate(() => auth.signIn());
+  await page.evaluate(() => void auth.signIn());
   await answerProvider(page);
   await page.waitForURL((url) => url.pathname === "/callback");
   await page.waitForFunction(() => window.tokenkeep !== undefined);

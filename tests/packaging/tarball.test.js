@@ -31,7 +31,9 @@ const EXPECTED = [
   "package.json",
   "react.d.ts",
   "react.js",
+  "remote.js",
   "response.js",
+  "wasm/keep.js",
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
 ];
@@ -63,7 +65,7 @@ test("publint has nothing to say", async () => {
 
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
-  const others = ["--exclude-entrypoints", "guard.js", "tokenkeep.wasm"];
+  const others = ["--exclude-entrypoints", "guard.js", "keep.js", "tokenkeep.wasm"];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });
 
@@ -94,8 +96,8 @@ test("importing it touches nothing", async () => {
   assert.deepEqual(JSON.parse(stdout), []);
 });
 
-/** Signs in and out by the buttons of a project's page. */
-async function use(origin) {
+/** Signs in and out by the buttons of a project's page. Its worker was found, unless it is said to be in the page. */
+async function use(origin, keep = "shared") {
   const context = await browser.newContext();
   const page = await context.newPage();
   const errors = [];
@@ -106,7 +108,7 @@ async function use(origin) {
   await shows("session", "signed_out");
   await page.click("#sign-in");
   await answerProvider(page);
-  await shows("session", "signed in as Alice Archer");
+  await shows("session", `signed in as Alice Archer, kept in ${keep}`);
   assert.equal(page.url(), `${origin}/?tab=2#part`);
   await page.click("#call");
   await shows("answer", "200 user-1001");
@@ -162,9 +164,9 @@ test("with Parcel", async () => {
   await useBuilt(join(root, "dist"));
 });
 
-test("with esbuild, which is told of the wasm", async () => {
+test("with esbuild, which is told of the wasm and the worker", async () => {
   const root = await project("esbuild");
-  await run(program("esbuild"), ["app.js", "--bundle", "--format=esm", "--loader:.wasm=file", "--outdir=dist"], { cwd: root });
+  await run(program("esbuild"), ["app.js", "tokenkeep/keep.js", "--bundle", "--format=esm", "--loader:.wasm=file", "--entry-names=[name]", "--outdir=dist"], { cwd: root });
   await useBuilt(root);
 });
 

@@ -1,6 +1,7 @@
 //! The npm package in `pkg/`: its wasm, and what else the tarball takes along.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::Result;
@@ -39,14 +40,30 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
     let wasm = out.join("tokenkeep_bg.wasm");
     toolbox.run("shrinking it", toolbox.command("wasm-opt").arg("-Oz").arg(&wasm).arg("-o").arg(&wasm))?;
 
+    let keep = toolbox.path("pkg/keep.js");
+    let text = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+    let whole = worker(&text(&out.join("tokenkeep.js"))?, &text(&keep)?)?;
+    fs::write(out.join("keep.js"), whole).map_err(|error| format!("the worker cannot be written: {error}"))?;
+
     for name in TAKEN_ALONG {
         let (from, to) = (toolbox.path(name), toolbox.path("pkg").join(name));
         fs::copy(&from, &to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
     }
-    let files = ["wasm/tokenkeep_bg.wasm", "wasm/tokenkeep.js", "index.js", "error.js", "response.js"];
+    let files = ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "remote.js", "error.js", "response.js"];
     let paths = files.map(|file| toolbox.path("pkg").join(file));
     let bytes = size::weigh(toolbox, &paths.each_ref())?;
     Ok(files.into_iter().zip(bytes).collect())
+}
+
+/// One script of the two: bundlers copy a worker as it is, and what it imports would not be there.
+fn worker(glue: &str, keep: &str) -> Result<String> {
+    const EXPORT: &str = "\nexport { initSync, __wbg_init as default };\n";
+    const IMPORT: &str = "\nimport load, { keep } from \"./wasm/tokenkeep.js\";\n";
+    let parts = |text: &str, part: &str| text.split_once(part).map(|(before, after)| [before, after].concat());
+    let glue = parts(glue, EXPORT).ok_or("wasm-bindgen exports something else now")?;
+    let keep = parts(keep, IMPORT).ok_or("keep.js imports something else now")?;
+    let glue = glue.replace("\nexport function ", "\nfunction ").replace("\nexport class ", "\nclass ");
+    Ok([glue, "\nconst load = __wbg_init;\n".into(), keep].concat())
 }
 
 pub(crate) fn table(sizes: &[(&str, Bytes)]) -> String {

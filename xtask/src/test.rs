@@ -11,7 +11,7 @@ use crate::{Result, npm, size};
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
 /// What tokenkeep may add to an app: brotli bytes of wasm and js together. A little more than it does, so that growth shows.
-const SIZE_BUDGET: i64 = 102_000;
+const SIZE_BUDGET: i64 = 106_500;
 
 /// The steps in the order in which they fail soonest.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -51,6 +51,12 @@ impl App {
         Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, config_is_held, server: Some(server).into() }
     }
 
+    /// Whether the worker of the npm package is among the files.
+    pub(crate) fn has_worker(&self) -> bool {
+        let assets = fs::read_dir(dist().join("assets")).into_iter().flatten().flatten();
+        assets.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("keep-"))
+    }
+
     pub(crate) fn url(&self, place: &str) -> String {
         format!("{}{place}", self.origin)
     }
@@ -104,11 +110,14 @@ struct Files {
     headers: Vec<(String, String)>,
 }
 
+fn dist() -> PathBuf {
+    let folder = env::var_os("TOKENKEEP_DIST").map(PathBuf::from).filter(|folder| folder.join("index.html").is_file());
+    folder.expect("TOKENKEEP_DIST: the absolute path of what `trunk build --release` made")
+}
+
 impl Files {
     fn new() -> Self {
-        let folder = env::var_os("TOKENKEEP_DIST").map(PathBuf::from).filter(|folder| folder.join("index.html").is_file());
-        let folder = folder.expect("TOKENKEEP_DIST: the absolute path of what `trunk build --release` made");
-
+        let folder = dist();
         if let Ok(text) = fs::read_to_string(folder.join("_headers")) {
             let all = text.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": "));
             let all = all.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));

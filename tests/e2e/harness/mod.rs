@@ -76,6 +76,11 @@ impl World {
         Self { app, browser, provider, tolerated: Vec::new().into() }
     }
 
+    /// Whether the tokens are in a worker that is still there after a reload.
+    pub(crate) fn outlives_reloads(&self) -> bool {
+        self.app.has_worker() && self.browser.engine == Engine::Chromium
+    }
+
     pub(crate) async fn open(&self, place: &str) {
         self.browser.open(&self.app.url(place)).await;
     }

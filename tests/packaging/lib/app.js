@@ -27,7 +27,7 @@ export async function startApp(...browserArguments) {
   async function signedIn(options = demo.options) {
     const page = await visit();
     await open(page, options);
-    await page.evaluate(() => auth.signIn());
+    await page.evaluate(() => void auth.signIn());
     await answerProvider(page);
     await page.waitForURL(`${site.origin}/callback?*`);
     await loaded(page);

@@ -33,7 +33,10 @@ export async function everyOption(): Promise<Auth> {
     clockLeewaySeconds: 30,
     dangerousFrontChannelLogoutWithoutSession: false,
     finishSignIn: true,
+    keep: ["shared", "page"] as const,
+    lingerSeconds: 60,
     wasm: fetch("/tokenkeep.wasm"),
+    worker: new URL("https://app.example.com/keep.js"),
   };
   return open(options);
 }

@@ -2,11 +2,11 @@ import { open } from "tokenkeep";
 import wasm from "tokenkeep/tokenkeep.wasm";
 
 const options = await (await fetch("/config.json")).json();
-const auth = await open({ ...options, wasm: new URL(wasm, import.meta.url) });
+const auth = await open({ ...options, wasm: new URL(wasm, import.meta.url), worker: new URL("keep.js", import.meta.url) });
 
 const show = (id, text) => (document.getElementById(id).textContent = text);
 const render = () =>
-  show("session", auth.session.status === "signed_in" ? `signed in as ${auth.session.claims.name}` : auth.session.status);
+  show("session", auth.session.status === "signed_in" ? `signed in as ${auth.session.claims.name}, kept in ${auth.keep}` : auth.session.status);
 auth.subscribe(render);
 render();
 

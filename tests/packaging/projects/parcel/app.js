@@ -5,7 +5,7 @@ const auth = await open(options);
 
 const show = (id, text) => (document.getElementById(id).textContent = text);
 const render = () =>
-  show("session", auth.session.status === "signed_in" ? `signed in as ${auth.session.claims.name}` : auth.session.status);
+  show("session", auth.session.status === "signed_in" ? `signed in as ${auth.session.claims.name}, kept in ${auth.keep}` : auth.session.status);
 auth.subscribe(render);
 render();
 

@@ -1,0 +1,251 @@
+// The keep in a worker: tokens are here, and no page sees one. `remote.js` is the other end of each port.
+//
+// What a page may say: open, call, abort, note, frame, woke, away, close. What it is told: opened or failed, answers, states and events,
+// what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
+
+import load, { keep } from "./wasm/tokenkeep.js";
+
+const METHODS = ["fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
+
+const NOTE = "tokenkeep.session.";
+const SMALL = 65_536;
+const UNAVAILABLE = { code: "wasm_unavailable", kind: "misconfigured", retryable: false };
+
+let keeping;
+let leaving;
+let lingers = 0;
+let isDurable = false;
+let stored = Promise.resolve();
+/** The pages that are there, the latest last. */
+const pages = new Set();
+/** Which page has which hidden frame. */
+const frames = new Map();
+
+class Page {
+  #port;
+  #handle;
+  #aborts = new Map();
+
+  constructor(port) {
+    this.#port = port;
+    port.addEventListener("message", ({ data: [what, ...rest] }) => this[`on_${what}`]?.(...rest));
+    port.addEventListener("close", () => this.on_close());
+    port.start();
+  }
+
+  post(message, transfer = []) {
+    this.#port.postMessage(message, transfer);
+  }
+
+  on_open({ framedBy, ...options }) {
+    this.#here();
+    // What is told to a page in the back/forward cache ends it. It hears how things are when it comes back.
+    const told = (told) => pages.has(this) && this.post(["tell", told]);
+    this.#handle = opened(options).then((kept) => kept.join(framedBy, (message) => this.#ask(message), told));
+    this.#handle.then(
+      (handle) => this.post(["opened", handle.state(), handle.signed_out_just_now()]),
+      (why) => this.post(["failed", ...spoken(why)]),
+    );
+  }
+
+  async on_call(id, address, method, ...rest) {
+    try {
+      const handle = await this.#handle;
+      if (!METHODS.includes(method)) {
+        throw new TypeError(`there is no ${method}`);
+      }
+      handle.at(address);
+      const answer = method === "fetch" ? await this.#fetch(handle, id, ...rest) : [await handle[method](...rest), []];
+      const left = method === "finish_sign_in" && handle.response_is_left();
+      this.post(["answer", id, answer[0], left], answer[1]);
+    } catch (why) {
+      this.post(["refused", id, ...spoken(why)]);
+    }
+  }
+
+  // Nobody leaves before what must outlive the worker is stored.
+  async #ask(message) {
+    if (message[0] === "go") {
+      await stored;
+    }
+    this.post(message);
+  }
+
+  async #fetch(handle, id, { url, ...init }, once) {
+    const abort = new AbortController();
+    this.#aborts.set(id, abort);
+    try {
+      const response = await handle.fetch(new Request(url, { ...init, signal: abort.signal }), once);
+      const { status, statusText, headers, redirected, type, body } = response;
+      const answer = { status, statusText, headers: [...headers], url: response.url, redirected, type, body };
+      if (body === null) {
+        return [answer, []];
+      }
+      // A small one is there at once, and costs less than a stream.
+      if (Number(headers.get("content-length") ?? Infinity) <= SMALL || !canTransferStreams()) {
+        answer.body = await response.arrayBuffer();
+      }
+      return [answer, [answer.body]];
+    } finally {
+      this.#aborts.delete(id);
+    }
+  }
+
+  on_abort(id) {
+    this.#aborts.get(id)?.abort();
+  }
+
+  async on_note(key, text) {
+    if (key.startsWith(NOTE)) {
+      (await keeping)?.note(key, text);
+      this.on_woke("visible");
+    }
+  }
+
+  async on_frame(number, event) {
+    (await keeping)?.frame(number, event);
+  }
+
+  async on_woke(why) {
+    this.#here();
+    const handle = await this.#handle;
+    if (why === "pageshow" && handle !== undefined) {
+      this.post(["tell", handle.state()]);
+    }
+    handle?.woke(why);
+  }
+
+  on_away() {
+    gone(this);
+  }
+
+  async on_close() {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    gone(this);
+    (await handle?.catch(() => {}))?.free();
+  }
+
+  // The latest page is the one that shows frames.
+  #here() {
+    clearTimeout(leaving);
+    pages.delete(this);
+    pages.add(this);
+  }
+}
+
+/** The one keep. Whoever opens it with other options than those that named it is refused. */
+function opened(options) {
+  keeping ??= begin(options);
+  keeping.catch(() => (keeping = undefined));
+  return keeping;
+}
+
+async function begin({ config, linger, wasm, durable, notes }) {
+  if (self.name !== (await nameOf(config, linger))) {
+    throw JSON.stringify({ ...UNAVAILABLE, message: "this worker has another configuration" });
+  }
+  // Nobody opens another keep in this name.
+  if (typeof wasm === "string" && new URL(wasm, location.href).origin !== location.origin) {
+    throw JSON.stringify({ ...UNAVAILABLE, message: "the wasm is of another origin than the worker" });
+  }
+  await load({ module_or_path: wasm }).catch((cause) => {
+    throw JSON.stringify({ ...UNAVAILABLE, message: `the wasm was not loaded, see "Bundlers" in the README: ${cause}` });
+  });
+  const kept = keep(config, location.origin, !durable, post);
+  // What a page has noted is from before; later ones have it from here.
+  const known = durable ? await logins("readonly", (store) => [store.getAllKeys(), store.getAll()]) : [];
+  notes.filter(([key]) => key.startsWith(NOTE)).forEach(([key, text]) => kept.note(key, text));
+  known[0]?.result.forEach((key, index) => kept.note(key, known[1].result[index]));
+  isDurable = durable;
+  lingers = linger;
+  return kept;
+}
+
+/** What all pages shall note; what the latest one shall show; what is a secret of this worker, if it outlives it at all. */
+function post(message) {
+  const [what, number, url] = message;
+  if (what === "login") {
+    if (isDurable) {
+      const change = (store) => (url === undefined ? store.delete(number) : store.put(url, number));
+      stored = stored.then(() => logins("readwrite", change));
+    }
+    return;
+  }
+  if (what !== "frame") {
+    pages.forEach((page) => page.post(message));
+    return;
+  }
+  if (url !== undefined) {
+    frames.set(number, [...pages].at(-1));
+  }
+  frames.get(number)?.post(message);
+  if (url === undefined) {
+    frames.delete(number);
+  }
+}
+
+/**
+ * Sign-ins that wait for their response, for an engine that ends a worker with its page: a verifier and a nonce, until they are used. What
+ * cannot be stored is in memory only.
+ */
+async function logins(mode, ask) {
+  try {
+    const opening = indexedDB.open("tokenkeep.logins");
+    opening.onupgradeneeded = () => opening.result.createObjectStore("logins");
+    const database = await new Promise((resolve, reject) => {
+      opening.onsuccess = () => resolve(opening.result);
+      opening.onerror = opening.onblocked = () => reject(opening.error);
+    });
+    try {
+      const transaction = database.transaction("logins", mode);
+      const asked = ask(transaction.objectStore("logins"));
+      await new Promise((resolve, reject) => {
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => reject(transaction.error);
+      });
+      return asked;
+    } finally {
+      database.close();
+    }
+  } catch {
+    return [];
+  }
+}
+
+/** Without pages the keep forgets its tokens after a while: a reload takes less. */
+function gone(page) {
+  if (pages.delete(page) && pages.size === 0) {
+    leaving = setTimeout(async () => (await keeping)?.forget(), lingers);
+  }
+}
+
+/** The name of the keep with this configuration. `remote.js` knows it, too. */
+async function nameOf(config, linger) {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify([config, linger])));
+  return `tokenkeep 1 ${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** What was thrown, as it may be posted: an error of ours as JSON, or another one. */
+function spoken(why) {
+  return typeof why === "string" ? [why] : [undefined, `${why}`, why?.name];
+}
+
+let transfers;
+function canTransferStreams() {
+  if (transfers === undefined) {
+    const { port1 } = new MessageChannel();
+    try {
+      const stream = new ReadableStream();
+      port1.postMessage(stream, [stream]);
+      transfers = true;
+    } catch {
+      transfers = false;
+    }
+    port1.close();
+  }
+  return transfers;
+}
+
+self.addEventListener("connect", ({ ports: [port] }) => new Page(port));
+self.addEventListener("message", ({ ports: [port] }) => port && new Page(port));

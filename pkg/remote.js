@@ -1,0 +1,336 @@
+// The page's end of a keep that is in a worker. It has the methods that the binding has for a keep in the page.
+//
+// Messages are lists: what, and what belongs to it. No token is in any of them; `keep.js` is the other end.
+
+import { takeResponse } from "./response.js";
+
+const PATIENCE = 10_000;
+const NOTE = "tokenkeep.session.";
+
+/** The worker did not start: why, in `cause`. */
+export class NotStarted extends Error {}
+
+/**
+ * Opens a keep in a worker of this kind, or finds the one that is there.
+ * @throws {NotStarted} when there is no such worker. What the keep itself refuses is thrown as it is.
+ */
+export async function connect(kind, { config, linger, script, wasm, tell }) {
+  const name = await nameOf(config, linger);
+  const starting = new AbortController();
+  let remote;
+  try {
+    await new Promise((resolve, reject) => {
+      const fail = (cause) => reject(new NotStarted(`no ${kind} worker`, { cause }));
+      if (kind === "shared" && wasm instanceof WebAssembly.Module) {
+        fail(new Error("a WebAssembly.Module cannot be sent to it: give its URL or its bytes"));
+        return;
+      }
+      const late = setTimeout(fail, PATIENCE, new Error("it did not start in time"));
+      starting.signal.addEventListener("abort", () => clearTimeout(late));
+      const { port, outlives } = start(kind, script, name, fail, starting.signal);
+      remote = new Remote(port, tell, resolve, reject);
+      remote.send(["open", { config, linger, wasm, durable: !outlives, framedBy: framedBy(), notes: notes() }]);
+    }).catch((why) => {
+      throw why instanceof NotStarted || typeof why === "string" ? why : new NotStarted(`no ${kind} worker`, { cause: why });
+    });
+    return remote;
+  } catch (why) {
+    remote?.free();
+    throw why;
+  } finally {
+    starting.abort();
+  }
+}
+
+/** Starts the worker, and gives the port to it. What cannot start throws, or fails later. */
+function start(kind, script, name, fail, signal) {
+  let outlives = false;
+  const options = {
+    type: "module",
+    name,
+    // It is still there when a page comes back. Only an engine that knows this asks for it.
+    get extendedLifetime() {
+      outlives = true;
+      return true;
+    },
+  };
+  const failed = (event) => {
+    event.preventDefault();
+    fail(event.error ?? new Error(event.message || `${script} did not load`));
+  };
+  if (kind === "shared") {
+    const worker = new SharedWorker(trusted(script), options);
+    worker.addEventListener("error", failed, { signal });
+    return { port: worker.port, outlives };
+  }
+  const worker = new Worker(trusted(script), options);
+  worker.addEventListener("error", failed, { signal });
+  const { port1, port2 } = new MessageChannel();
+  worker.postMessage(undefined, [port2]);
+  return { port: port1, outlives: false };
+}
+
+class Remote {
+  #port;
+  #tell;
+  #next = 0;
+  #calls = new Map();
+  #frames = new Map();
+  #signedOutAt = -Infinity;
+  #left = false;
+  #gone = new AbortController();
+
+  constructor(port, tell, opened, refused) {
+    this.#port = port;
+    this.#tell = tell;
+    const { signal } = this.#gone;
+    const on = (target, event, heard) => target.addEventListener(event, heard, { signal });
+    const does = {
+      opened: (state, signedOutJustNow) => {
+        this.#signedOutAt = signedOutJustNow ? Date.now() : -Infinity;
+        tell(state);
+        opened();
+      },
+      failed: (...why) => refused(thrown(...why)),
+      tell,
+      answer: (id, value, left) => {
+        this.#left = left;
+        this.#settle(id, (call) => call.resolve(value));
+      },
+      refused: (id, ...why) => this.#settle(id, (call) => call.reject(thrown(...why))),
+      replace: (url) => history.replaceState(history.state, "", url),
+      go: (url) => location.assign(url),
+      submit: (url, fields) => submit(url, fields),
+      tell_parent: (text) => parent.postMessage(text, location.origin),
+      frame: (number, url) => this.#frame(number, url),
+      note: (key, text) => noted(key, text),
+    };
+    on(port, "message", ({ data: [what, ...rest] }) => does[what](...rest));
+    on(port, "close", () => this.#end("keep_gone", "the worker that kept the session has gone: reload the page"));
+    on(window, "online", () => this.send(["woke", "online"]));
+    on(window, "pagehide", () => this.send(["away"]));
+    on(window, "pageshow", ({ persisted }) => persisted && this.send(["woke", "pageshow"]));
+    on(document, "visibilitychange", () => document.visibilityState === "visible" && this.send(["woke", "visible"]));
+    on(window, "storage", ({ key, newValue }) => key?.startsWith(NOTE) && this.send(["note", key, newValue ?? undefined]));
+    port.start();
+  }
+
+  send(message, transfer = []) {
+    this.#port.postMessage(message, transfer);
+  }
+
+  sign_in(options) {
+    return this.#call("sign_in", [options]);
+  }
+
+  finish_sign_in() {
+    return this.#call("finish_sign_in", [], takeResponse());
+  }
+
+  /** Known when the answer is there. */
+  response_is_left() {
+    return this.#left;
+  }
+
+  async fetch(request, once) {
+    const { url, method, headers, mode, credentials, cache, redirect, integrity, keepalive, referrerPolicy, signal } = request;
+    const init = { method, headers: [...headers], credentials, cache, redirect, integrity, keepalive, referrerPolicy };
+    if (mode !== "navigate") {
+      init.mode = mode;
+    }
+    const transfer = [];
+    if (once && request.body) {
+      Object.assign(init, { body: request.body, duplex: "half" });
+      transfer.push(init.body);
+    } else if (!["GET", "HEAD"].includes(method)) {
+      const body = await request.blob();
+      if (body.size > 0) {
+        init.body = body;
+      }
+    }
+    signal.throwIfAborted();
+    const id = this.#next;
+    const abort = () => this.send(["abort", id]);
+    signal.addEventListener("abort", abort, { once: true });
+    const call = this.#call("fetch", [{ url, ...init }, once], undefined, transfer);
+    return respond(await call.finally(() => signal.removeEventListener("abort", abort)), signal);
+  }
+
+  user_info() {
+    return this.#call("user_info");
+  }
+
+  renew() {
+    return this.#call("renew");
+  }
+
+  sign_out(local) {
+    const done = this.#call("sign_out", [local]);
+    // The keep has nothing more for this page, whatever it is still doing.
+    this.#tell('{"status":"signed_out"}');
+    this.#signedOutAt = Date.now();
+    return done;
+  }
+
+  front_channel_logout() {
+    return this.#call("front_channel_logout");
+  }
+
+  signed_out_just_now() {
+    return Date.now() - this.#signedOutAt < 60_000;
+  }
+
+  /** The keep may serve other pages: it forgets when the last one has gone. */
+  close() {
+    this.send(["close"]);
+    this.#end("sign_in_needed", "this was closed");
+  }
+
+  free() {
+    this.#gone.abort();
+    this.#port.close();
+    this.#frames.forEach((frame) => frame.remove());
+  }
+
+  #call(method, rest = [], address = location.href, transfer) {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { resolve, reject });
+      this.send(["call", id, address, method, ...rest], transfer);
+    });
+  }
+
+  #settle(id, how) {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (call !== undefined) {
+      how(call);
+    }
+  }
+
+  /** Nothing comes any more: who waits is told. */
+  #end(code, message) {
+    const why = JSON.stringify({ code, kind: "interrupted", retryable: false, message });
+    this.#calls.forEach((call) => call.reject(why));
+    this.#calls.clear();
+    this.#tell('{"status":"signed_out"}');
+  }
+
+  /** Shows a hidden frame until it is to be removed, and tells what happens around it. */
+  #frame(number, url) {
+    this.#frames.get(number)?.remove();
+    this.#frames.delete(number);
+    if (url !== undefined) {
+      this.#frames.set(number, hiddenFrame(url, (event) => this.send(["frame", number, event])));
+    }
+  }
+}
+
+/** What was thrown in the worker: an error's JSON, or something else by name. */
+function thrown(json, message, name) {
+  return json ?? (name === "AbortError" ? new DOMException(message, name) : new TypeError(message));
+}
+
+function respond({ status, statusText, headers, body, ...rest }, signal) {
+  // Who aborts aborts the reading, too.
+  const read = body instanceof ReadableStream ? body.pipeThrough(new TransformStream(), { signal }) : body;
+  const response = new Response(read, { status: status === 0 ? 200 : status, statusText, headers });
+  return dressed(response, { ...rest, status, ok: response.ok && status !== 0 });
+}
+
+/** What a Response made by a script does not say. */
+function dressed(response, members) {
+  const clone = () => dressed(Response.prototype.clone.call(response), members);
+  for (const [name, value] of Object.entries({ ...members, clone })) {
+    Object.defineProperty(response, name, { value, configurable: true });
+  }
+  return response;
+}
+
+function hiddenFrame(url, tell) {
+  const frame = document.createElement("iframe");
+  const sandbox = "allow-scripts allow-same-origin";
+  set(frame, { hidden: "", "aria-hidden": "true", tabindex: "-1", sandbox, referrerpolicy: "no-referrer", src: url });
+  frame.style.setProperty("display", "none", "important");
+  const gone = new AbortController();
+  const on = (target, event, heard) => target.addEventListener(event, heard, { signal: gone.signal });
+  on(frame, "load", () => tell({ type: "load" }));
+  on(window, "message", ({ origin, source, data }) => {
+    const fromFrame = source !== null && source === frame.contentWindow;
+    tell({ type: "message", origin, fromFrame, data: typeof data === "string" ? data : undefined });
+  });
+  on(document, "securitypolicyviolation", ({ effectiveDirective, disposition, blockedURI }) => {
+    const frames = ["frame-src", "child-src", "default-src"].includes(effectiveDirective) && disposition !== "report";
+    // The browser tells no more of it than the origin, if there was a redirect.
+    if (frames && URL.canParse(blockedURI) && new URL(blockedURI).origin === new URL(url).origin) {
+      tell({ type: "blocked" });
+    }
+  });
+  (document.body ?? document.documentElement).append(frame);
+  return {
+    remove() {
+      gone.abort();
+      frame.remove();
+    },
+  };
+}
+
+function submit(url, fields) {
+  const form = document.createElement("form");
+  set(form, { method: "post", action: url, target: "_self", "accept-charset": "utf-8", hidden: "" });
+  for (let index = 0; index < fields.length; index += 2) {
+    const input = document.createElement("input");
+    set(input, { type: "hidden", name: fields[index], value: fields[index + 1] });
+    form.append(input);
+  }
+  document.body.append(form);
+  // Fields hide the form's own methods if they are called like them.
+  HTMLFormElement.prototype.submit.call(form);
+  form.remove();
+}
+
+function set(element, attributes) {
+  Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+}
+
+/** What outlives the keep, and is no secret: that somebody is signed in, and when they signed out. */
+function notes() {
+  try {
+    return Object.entries({ ...localStorage }).filter(([key]) => key.startsWith(NOTE));
+  } catch {
+    return [];
+  }
+}
+
+function noted(key, text) {
+  try {
+    text === undefined ? localStorage.removeItem(key) : localStorage.setItem(key, text);
+  } catch {
+    // Without storage there is nothing to find later.
+  }
+}
+
+function framedBy() {
+  try {
+    for (let window = self; window !== window.parent; window = window.parent) {
+      // A window of another origin does not show its address.
+      void window.parent.location.href;
+    }
+  } catch {
+    return "another_origin";
+  }
+  return self === self.parent ? "nobody" : "this_origin";
+}
+
+let policy;
+/** Where Trusted Types are enforced, workers start by a policy: name it `tokenkeep` in the page's `trusted-types`. */
+function trusted(script) {
+  policy ??= globalThis.trustedTypes?.createPolicy("tokenkeep", { createScriptURL: (url) => url });
+  return policy?.createScriptURL(`${script}`) ?? script;
+}
+
+/** The name of the keep with this configuration. `keep.js` knows it, too. */
+async function nameOf(config, linger) {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify([config, linger])));
+  return `tokenkeep 1 ${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

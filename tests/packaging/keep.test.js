@@ -1,0 +1,364 @@
+// A keep in a worker: what it does, and what no page gets to see.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+
+import { open, startApp } from "./lib/app.js";
+import { answerProvider } from "./lib/demo.js";
+import { GUARD } from "./lib/guard.js";
+
+const { site, demo, visit, signedIn } = await startApp();
+const options = { ...demo.options, keep: ["shared"] };
+
+/** Loads a page again. */
+async function reload(page) {
+  await page.reload();
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+}
+
+/** What an API of the app's own was called with. */
+const calls = [];
+site.answers["/api/calls"] = async (request, response) => {
+  const body = [];
+  for await (const piece of request) {
+    body.push(piece);
+  }
+  calls.push({ method: request.method, headers: request.headers, body: Buffer.concat(body) });
+  response.writeHead(200, { "Content-Type": "text/plain", "X-Answer": "yes" }).end(`call ${calls.length}`);
+};
+const own = {
+  issuer: demo.issuer,
+  clientId: "tokenkeep-demo",
+  api: `${site.origin}/api/`,
+  scopes: "openid profile offline_access",
+  keep: ["shared"],
+};
+
+/** The requests to the provider that a page sends while something is done. */
+async function asked(page, what) {
+  const requests = [];
+  const note = (request) => request.url().startsWith(demo.issuer) && requests.push(`${request.method()} ${request.url()}`);
+  page.context().on("request", note);
+  await what();
+  page.context().off("request", note);
+  return requests;
+}
+
+const who = (page) => page.evaluate(() => [auth.keep, auth.session.status, auth.session.subject]);
+
+test("signs in, calls, is there after a reload without asking anybody, and signs out", async () => {
+  const page = await signedIn(options);
+  assert.deepEqual(await who(page), ["shared", "signed_in", "user-1001"]);
+  assert.equal(await page.evaluate(async (url) => (await (await auth.fetch(url)).json()).sub, `${demo.api}me`), "user-1001");
+  const requests = await asked(page, async () => {
+    await reload(page);
+    assert.equal(await open(page, options), "signed_in");
+  });
+  assert.deepEqual(requests, []);
+  assert.equal(await page.evaluate(async (url) => (await auth.fetch(url)).status, `${demo.api}me`), 200);
+  const back = page.waitForEvent("framenavigated", (frame) => frame.url().startsWith(`${site.origin}/?state=`));
+  await page.evaluate(() => void auth.signOut());
+  assert.equal(await page.evaluate(() => auth.session.status), "signed_out");
+  await back;
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  assert.equal(await open(page, options), "signed_out");
+  assert.equal(await page.evaluate(() => auth.signedOutJustNow), true);
+  await page.context().close();
+});
+
+test("all tabs are one session", async () => {
+  const page = await signedIn(options);
+  const other = await visit("/other", { context: page.context() });
+  assert.equal(await open(other, options), "signed_in");
+  await other.evaluate(() => {
+    window.told = [];
+    auth.on("*", ({ type, reason }) => told.push(reason ?? type));
+  });
+  await page.evaluate(() => auth.signOut({ local: true }));
+  await other.waitForFunction(() => auth.session.status === "signed_out");
+  assert.equal(await other.evaluate(() => told[0]), "signed_out");
+  await page.context().close();
+});
+
+test("a page with another list of APIs gets another keep, and finds nothing in it", async () => {
+  const page = await signedIn(own);
+  const other = await visit("/", { context: page.context() });
+  assert.equal(await open(other, { ...own, api: [own.api, `${site.elsewhere}/`], renewByFrame: false }), "signed_out");
+  assert.equal(await open(other, { ...own, lingerSeconds: 61, renewByFrame: false }), "signed_out");
+  assert.equal(await open(other, own), "signed_in");
+  await page.context().close();
+});
+
+test("no message holds a token, and storage none either", async () => {
+  const context = await (await visit()).context();
+  await context.addInitScript(() => {
+    window.messages = [];
+    const { postMessage } = MessagePort.prototype;
+    MessagePort.prototype.postMessage = function (message, ...rest) {
+      messages.push(JSON.stringify(message));
+      return postMessage.call(this, message, ...rest);
+    };
+    const { addEventListener } = MessagePort.prototype;
+    MessagePort.prototype.addEventListener = function (...rest) {
+      addEventListener.call(this, "message", ({ data }) => messages.push(JSON.stringify(data)));
+      return addEventListener.apply(this, rest);
+    };
+  });
+  const page = await visit("/", { context });
+  await open(page, own);
+  await page.evaluate(() => void auth.signIn());
+  await answerProvider(page);
+  await page.waitForURL(`${site.origin}/callback?*`);
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  await open(page, own);
+  await page.evaluate(async () => {
+    await (await auth.fetch("/api/calls")).text();
+    const before = auth.session;
+    while (auth.session === before) {
+      await auth.renew();
+      await new Promise(requestAnimationFrame);
+    }
+    await (await auth.fetch("/api/calls")).text();
+  });
+  const tokens = calls.slice(-2).map(({ headers }) => headers.authorization.replace("Bearer ", ""));
+  assert.equal(new Set(tokens).size, 2);
+  const stored = () => [localStorage, sessionStorage].map((storage) => JSON.stringify({ ...storage }));
+  const seen = (await page.evaluate("messages")).concat(await page.evaluate(stored)).join("\n");
+  assert.match(seen, /"opened"/);
+  for (const secret of [...tokens, "eyJ", "code_verifier"]) {
+    assert.ok(!seen.includes(secret), `${secret} was seen`);
+  }
+  await context.close();
+});
+
+test("bodies go there and back", async () => {
+  const page = await signedIn(own);
+  const answers = await page.evaluate(async () => {
+    const form = new FormData();
+    form.set("name", "value");
+    const bodies = { text: "text", form, blob: new Blob(["blob"], { type: "text/x-blob" }), bytes: new Uint8Array([1, 2, 3]) };
+    const answers = {};
+    for (const [name, body] of Object.entries(bodies)) {
+      const answer = await auth.fetch("/api/calls", { method: "POST", body, headers: { "X-Name": name } });
+      const copy = answer.clone();
+      const { status, ok, url, redirected, type, headers } = answer;
+      answers[name] = [status, ok, url, copy.url, redirected, type, headers.get("x-answer"), (await answer.text()) === (await copy.text())];
+    }
+    return answers;
+  });
+  for (const name of ["text", "form", "blob", "bytes"]) {
+    const url = `${site.origin}/api/calls`;
+    assert.deepEqual(answers[name], [200, true, url, url, false, "basic", "yes", true], name);
+  }
+  const [text, form, blob, bytes] = calls.slice(-4);
+  assert.deepEqual([`${text.body}`, text.headers["content-type"], text.headers["x-name"]], ["text", "text/plain;charset=UTF-8", "text"]);
+  assert.match(`${form.body}`, /name="name"\r\n\r\nvalue/);
+  assert.match(form.headers["content-type"], /^multipart\/form-data; boundary=/);
+  assert.deepEqual([`${blob.body}`, blob.headers["content-type"]], ["blob", "text/x-blob"]);
+  assert.deepEqual([...bytes.body], [1, 2, 3]);
+  await page.context().close();
+});
+
+test("20 MB go up and come down", async () => {
+  const page = await signedIn(own);
+  const size = 20 << 20;
+  site.answers["/api/download"] = (_, response) => {
+    response.writeHead(200, { "Content-Type": "application/octet-stream" }).end(Buffer.alloc(size, 7));
+  };
+  const length = await page.evaluate(async (size) => {
+    await auth.fetch("/api/calls", { method: "POST", body: new Blob([new Uint8Array(size)]) });
+    const answer = await auth.fetch("/api/download");
+    let length = 0;
+    for await (const piece of answer.body) {
+      length += piece.length;
+    }
+    return length;
+  }, size);
+  assert.equal(calls.at(-1).body.length, size);
+  assert.equal(length, size);
+  await page.context().close();
+});
+
+test("a call is aborted, before its answer and while it comes", async () => {
+  const page = await signedIn(own);
+  let closed;
+  site.answers["/api/slow"] = (request, response) => {
+    closed = new Promise((resolve) => request.on("close", resolve));
+    if (request.url.endsWith("?begins")) {
+      response.writeHead(200, { "Content-Type": "text/plain" }).write("begins");
+    }
+  };
+  for (const [url, part] of [["/api/slow", "answer"], ["/api/slow?begins", "body"]]) {
+    const name = await page.evaluate(async ([url, part]) => {
+      const abort = new AbortController();
+      const answer = auth.fetch(url, { signal: abort.signal });
+      if (part === "answer") {
+        await new Promise((resolve) => setTimeout(resolve));
+        abort.abort();
+        return answer.catch((error) => error.name);
+      }
+      const reader = (await answer).body.getReader();
+      await reader.read();
+      abort.abort();
+      return reader.read().then(() => "read", (error) => error.name);
+    }, [url, part]);
+    assert.equal(name, "AbortError", part);
+    await closed;
+  }
+  await page.context().close();
+});
+
+test("the keep forgets when no page has been there for a while", async () => {
+  const quick = { ...options, lingerSeconds: 0, renewByFrame: false };
+  const page = await visit();
+  await page.evaluate(() => history.replaceState(null, "", "/"));
+  await open(page, quick);
+  const other = await visit("/", { context: page.context() });
+  await open(other, quick);
+  await page.evaluate(() => void auth.signIn());
+  await answerProvider(page);
+  await page.waitForURL(`${site.origin}/callback?*`);
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  // The other page was there all the time.
+  assert.equal(await open(page, quick), "signed_in");
+  await other.close();
+  await reload(page);
+  assert.equal(await open(page, quick), "signed_out");
+  await page.context().close();
+});
+
+test("a worker that does not load gives way to the next kind, or is an error", async () => {
+  const page = await visit();
+  const worker = "/nowhere.js";
+  assert.equal(await open(page, { ...options, keep: "shared", worker }), "signed_out");
+  assert.equal(await page.evaluate(() => auth.keep), "page");
+  const { code, kind } = await open(page, { ...options, keep: ["shared"], worker });
+  assert.deepEqual([code, kind], ["keep_unavailable", "misconfigured"]);
+  await page.context().close();
+});
+
+test("wasm that does not load in the worker is an error there, too", async () => {
+  const page = await visit();
+  const { code, kind } = await open(page, { ...options, wasm: "/nowhere.wasm" });
+  assert.deepEqual([code, kind], ["wasm_unavailable", "misconfigured"]);
+  assert.equal(await open(page, options), "signed_out");
+  assert.equal((await open(page, { ...own, wasm: "https://elsewhere.example/tokenkeep.wasm" })).code, "wasm_unavailable");
+  await page.context().close();
+});
+
+test("options that cannot work are refused by the keep as they are in the page", async () => {
+  const page = await visit();
+  const told = [];
+  const elsewhere = "https://elsewhere.example/callback";
+  for (const wrong of [{ redirectUri: elsewhere }, { scope: "openid" }, { keep: "cellar" }, { keep: [] }, { lingerSeconds: "60" }]) {
+    const { code, option } = await open(page, { ...options, ...wrong });
+    told.push([code, option]);
+  }
+  assert.deepEqual(told, [
+    ["redirect_uri_malformed", undefined],
+    ["option_unknown", "scope"],
+    ["option_type", "keep"],
+    ["option_type", "keep"],
+    ["option_type", "lingerSeconds"],
+  ]);
+  await page.context().close();
+});
+
+test("in a worker of its own a page is signed in until it is reloaded", async () => {
+  const alone = { ...options, keep: ["worker"], renewByFrame: false };
+  const page = await visit();
+  await open(page, alone);
+  await page.evaluate(() => void auth.signIn());
+  await answerProvider(page);
+  await page.waitForURL(`${site.origin}/callback?*`);
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  assert.deepEqual(await open(page, alone), "signed_in");
+  await page.context().close();
+});
+
+test("a session is renewed in a hidden frame of a page", async () => {
+  const page = await signedIn({ ...own, scopes: "openid profile" });
+  // As an app has it that inlines it.
+  await page.context().addInitScript({ path: GUARD });
+  const renewed = await page.evaluate(async () => {
+    const before = auth.session;
+    while (auth.session === before) {
+      await auth.renew();
+      await new Promise(requestAnimationFrame);
+    }
+    return auth.session.renewedBy;
+  });
+  assert.equal(renewed, "frame");
+  assert.equal(await page.evaluate(() => document.querySelectorAll("iframe").length), 0);
+  await page.context().close();
+});
+
+test("another user in another tab ends the session here, and is not met", async () => {
+  const page = await signedIn(options);
+  const other = await visit("/", { context: page.context() });
+  await open(other, options);
+  await page.evaluate(() => {
+    window.reasons = [];
+    auth.on("ended", ({ reason }) => reasons.push(reason));
+  });
+  await other.context().clearCookies();
+  await other.evaluate(() => void auth.signIn());
+  await answerProvider(other, "bob");
+  await other.waitForURL(`${site.origin}/callback?*`);
+  await other.waitForFunction(() => window.tokenkeep !== undefined);
+  assert.equal(await open(other, options), "signed_in");
+  assert.equal(await other.evaluate(() => auth.session.subject), "user-1002");
+  assert.deepEqual(await page.evaluate(() => [auth.session.status, ...reasons]), ["signed_out", "user_changed"]);
+  assert.equal(await page.evaluate((url) => auth.fetch(url).catch(({ code }) => code), `${demo.api}me`), "sign_in_needed");
+  await page.context().close();
+});
+
+test("a sign-in that was begun is finished even if the keep has gone", async () => {
+  const page = await visit("/deep?link=1");
+  await open(page, options);
+  await page.evaluate(() => void auth.signIn());
+  // Another name: the pending sign-in is not in this keep.
+  const other = { ...options, lingerSeconds: 59 };
+  await answerProvider(page);
+  await page.waitForURL(`${site.origin}/callback?*`);
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  await page.evaluate(() => (window.isFirst = true));
+  void open(page, other).catch(() => {});
+  await page.waitForFunction(() => window.isFirst === undefined && window.tokenkeep !== undefined);
+  assert.equal(await open(page, other), "signed_in");
+  assert.equal(page.url(), `${site.origin}/deep?link=1`);
+  await page.context().close();
+});
+
+test("with dpop the code is bound to the key, too, and all tabs and reloads use that key", async () => {
+  const bound = { ...own, dpop: true, renewByFrame: false };
+  const page = await visit();
+  const left = [];
+  const jkt = (url) => url.startsWith(`${demo.issuer}/auth?`) && left.push(new URL(url).searchParams.get("dpop_jkt"));
+  page.on("request", (request) => jkt(request.url()));
+  await open(page, bound);
+  await page.evaluate(() => void auth.signIn());
+  await answerProvider(page);
+  await page.waitForURL(`${site.origin}/callback?*`);
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  assert.equal(await open(page, bound), "signed_in");
+  await page.evaluate(() => auth.fetch("/api/calls"));
+  await reload(page);
+  await open(page, bound);
+  await page.evaluate(() => auth.fetch("/api/calls"));
+  const other = await visit("/", { context: page.context() });
+  await open(other, bound);
+  await other.evaluate(() => auth.fetch("/api/calls"));
+  const proofs = calls.slice(-3).map(({ headers }) => {
+    assert.match(headers.authorization, /^DPoP /);
+    const [header, claims] = headers.dpop.split(".").map((part) => Buffer.from(part, "base64url"));
+    return { ...JSON.parse(header).jwk, ...JSON.parse(claims) };
+  });
+  assert.deepEqual(new Set(proofs.map(({ x }) => x)).size, 1);
+  assert.deepEqual(new Set(proofs.map(({ jti }) => jti)).size, 3);
+  const [{ crv, kty, x, y }] = proofs;
+  const thumbprint = createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
+  assert.deepEqual(left, [thumbprint]);
+  await page.context().close();
+});

@@ -1,0 +1,4 @@
+// What index.d.ts promises, with the keep in the page.
+
+process.env.KEEP = "page";
+await import("./browser.test.js");
