@@ -142,10 +142,10 @@ function opened(options) {
 }
 
 async function begin({ config, linger, wasm, durable, notes }) {
-  if (self.name !== (await nameOf(config, linger))) {
+  // Nobody opens another keep in this name.
+  if (self.name !== (await nameOf(config, linger, wasm))) {
     throw JSON.stringify({ ...UNAVAILABLE, message: "this worker has another configuration" });
   }
-  // Nobody opens another keep in this name.
   if (typeof wasm === "string" && new URL(wasm, location.href).origin !== location.origin) {
     throw JSON.stringify({ ...UNAVAILABLE, message: "the wasm is of another origin than the worker" });
   }
@@ -162,27 +162,31 @@ async function begin({ config, linger, wasm, durable, notes }) {
   return kept;
 }
 
-/** What all pages shall note; what the latest one shall show; what is a secret of this worker, if it outlives it at all. */
-function post(message) {
-  const [what, number, url] = message;
-  if (what === "login") {
+const posts = {
+  /** What must outlive this worker, if it does not live long itself. */
+  login(key, text) {
     if (isDurable) {
-      const change = (store) => (url === undefined ? store.delete(number) : store.put(url, number));
+      const change = (store) => (text === undefined ? store.delete(key) : store.put(text, key));
       stored = stored.then(() => logins("readwrite", change));
     }
-    return;
-  }
-  if (what !== "frame") {
-    pages.forEach((page) => page.post(message));
-    return;
-  }
-  if (url !== undefined) {
-    frames.set(number, [...pages].at(-1));
-  }
-  frames.get(number)?.post(message);
-  if (url === undefined) {
-    frames.delete(number);
-  }
+  },
+
+  /** What all pages shall note. */
+  note(...note) {
+    pages.forEach((page) => page.post(["note", ...note]));
+  },
+
+  /** What the latest page shall show, or whoever shows it shall remove. False when there is no page. */
+  frame(number, url) {
+    const page = url === undefined ? frames.get(number) : [...pages].at(-1);
+    url === undefined ? frames.delete(number) : frames.set(number, page);
+    page?.post(["frame", number, url]);
+    return page !== undefined;
+  },
+};
+
+function post([what, ...rest]) {
+  return posts[what](...rest);
 }
 
 /**
@@ -220,10 +224,15 @@ function gone(page) {
   }
 }
 
-/** The name of the keep with this configuration. `remote.js` knows it, too. */
-async function nameOf(config, linger) {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify([config, linger])));
-  return `tokenkeep 1 ${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+/** The name of the keep with this configuration and code. `remote.js` knows it, too. */
+async function nameOf(config, linger, wasm) {
+  const digest = async (bytes) => {
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+  // A module goes to a worker of its page alone, which nobody else can name.
+  const code = typeof wasm === "string" ? wasm : wasm instanceof WebAssembly.Module ? "module" : await digest(wasm);
+  return `tokenkeep 1 ${await digest(new TextEncoder().encode(JSON.stringify([config, linger, code])))}`;
 }
 
 /** What was thrown, as it may be posted: an error of ours as JSON, or another one. */

@@ -15,7 +15,10 @@ export class NotStarted extends Error {}
  * @throws {NotStarted} when there is no such worker. What the keep itself refuses is thrown as it is.
  */
 export async function connect(kind, { config, linger, script, wasm, tell }) {
-  const name = await nameOf(config, linger);
+  const name = await nameOf(config, linger, wasm).catch((cause) => {
+    const message = `what was given as wasm is none: ${cause}`;
+    throw JSON.stringify({ code: "wasm_unavailable", kind: "misconfigured", retryable: false, message });
+  });
   const starting = new AbortController();
   let remote;
   try {
@@ -329,8 +332,13 @@ function trusted(script) {
   return policy?.createScriptURL(`${script}`) ?? script;
 }
 
-/** The name of the keep with this configuration. `keep.js` knows it, too. */
-async function nameOf(config, linger) {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify([config, linger])));
-  return `tokenkeep 1 ${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+/** The name of the keep with this configuration and code. `keep.js` knows it, too. */
+async function nameOf(config, linger, wasm) {
+  const digest = async (bytes) => {
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+  // A module goes to a worker of its page alone, which nobody else can name.
+  const code = typeof wasm === "string" ? wasm : wasm instanceof WebAssembly.Module ? "module" : await digest(wasm);
+  return `tokenkeep 1 ${await digest(new TextEncoder().encode(JSON.stringify([config, linger, code])))}`;
 }

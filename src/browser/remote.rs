@@ -124,7 +124,7 @@ pub struct RemoteFrames {
 }
 
 impl RemoteFrames {
-    /// `post` gets `"frame"`, a number and a URL, and the number alone when that frame is to be removed.
+    /// `post` gets `"frame"`, a number and a URL, and says whether there is a page; and the number alone when that frame is to be removed.
     pub fn new(post: Function) -> RemoteFrames {
         RemoteFrames { post, next: Cell::default(), frames: RefCell::default() }
     }
@@ -153,8 +153,8 @@ impl Frames for RemoteFrames {
         frames.retain(|(_, queue)| queue.strong_count() > 0);
         frames.push((number, Rc::downgrade(&events)));
         drop(frames);
-        tell(&self.post, &[Text("frame"), Arg::Whole(number), Text(url)]);
-        Some(Box::new(RemoteFrame { number, events, post: self.post.clone() }))
+        let shown = tell(&self.post, &[Text("frame"), Arg::Whole(number), Text(url)]);
+        shown.then(|| Box::new(RemoteFrame { number, events, post: self.post.clone() }) as Box<dyn HiddenFrame>)
     }
 }
 
@@ -273,7 +273,7 @@ impl Locks for Alone {
     }
 }
 
-fn tell(post: &Function, message: &[Arg<'_>]) {
-    // A page that is gone hears nothing.
-    let _ = post.call1(&JsValue::UNDEFINED, &array(message.iter().copied()).into());
+/// Whether that was answered with yes. A page that is gone hears nothing.
+fn tell(post: &Function, message: &[Arg<'_>]) -> bool {
+    post.call1(&JsValue::UNDEFINED, &array(message.iter().copied()).into()).is_ok_and(|answer| answer.is_truthy())
 }
