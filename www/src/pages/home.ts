@@ -12,7 +12,7 @@ export function home({ auth, left }: App): Child {
       "p",
       { class: "lead" },
       "This single-page app signs you in at an OpenID provider and calls an API for you, with tokenkeep, in TypeScript. ",
-      "Tokens stay in the memory of the app: never in storage, in the address bar, or in the list of what happened.",
+      "Tokens stay in a worker: never in this page, in storage, in the address bar, or in the list of what happened.",
     ),
     h(
       "div",
@@ -79,15 +79,15 @@ function tryIt(): Child {
         "li",
         {},
         h("a", { href: "/", target: "_blank", rel: "noopener" }, "Open a second tab"),
-        ": it is signed in at once. This tab hands its tokens over, sealed, and nobody else is asked.",
+        ": it is signed in at once. One worker has the tokens, for all tabs, and nobody is asked.",
       ),
       h("li", {}, "Sign out in one of them, and look at the other."),
-      h("li", {}, "Wait until the access token is renewed, or renew it now: one tab does it, and the others have the new one at once."),
+      h("li", {}, "Wait until the access token is renewed, or renew it now: it is done once, for all tabs."),
       h(
         "li",
         {},
-        "Reload the only tab: nothing is stored, so the provider is asked in a hidden frame. If your browser hides you from it ",
-        "there, you are signed out, and one click signs you in again.",
+        "Reload the only tab. In Chromium the worker is still there, and nobody is asked. Elsewhere nothing is left, so the provider is ",
+        "asked in a hidden frame; if your browser hides you from it there, you are signed out, and one click signs you in again.",
       ),
     ),
   ];
