@@ -180,7 +180,14 @@ fn count_in(browser: Browser, toolbox: &Toolbox, mut command: Command) -> Tally 
     match browser.screen(toolbox) {
         Ok(screen) => {
             browser.drive(&mut command, screen.as_ref());
-            count(&mut command)
+            let tally = count(&mut command);
+            // WebKitGTK crashes by itself at times, and once said of memory that it is out of bounds. What is really wrong is so again.
+            if browser == Browser::WebKit && tally.failed > 0 {
+                println!("--- once more, in case it was the engine");
+                count(&mut command)
+            } else {
+                tally
+            }
         }
         Err(problem) => failed(&problem),
     }
