@@ -4,10 +4,10 @@
 // what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
 
 import load, { keep } from "./wasm/tokenkeep.js";
+import { NOTE, nameOf } from "./wire.js";
 
 const METHODS = ["fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
 
-const NOTE = "tokenkeep.session.";
 const SMALL = 65_536;
 const UNAVAILABLE = { code: "wasm_unavailable", kind: "misconfigured", retryable: false };
 
@@ -222,17 +222,6 @@ function gone(page) {
   if (pages.delete(page) && pages.size === 0) {
     leaving = setTimeout(async () => (await keeping)?.forget(), lingers);
   }
-}
-
-/** The name of the keep with this configuration and code. `remote.js` knows it, too. */
-async function nameOf(config, linger, wasm) {
-  const digest = async (bytes) => {
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  };
-  // A module goes to a worker of its page alone, which nobody else can name.
-  const code = typeof wasm === "string" ? wasm : wasm instanceof WebAssembly.Module ? "module" : await digest(wasm);
-  return `tokenkeep 1 ${await digest(new TextEncoder().encode(JSON.stringify([config, linger, code])))}`;
 }
 
 /** What was thrown, as it may be posted: an error of ours as JSON, or another one. */

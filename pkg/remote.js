@@ -3,9 +3,9 @@
 // Messages are lists: what, and what belongs to it. No token is in any of them; `keep.js` is the other end.
 
 import { takeResponse } from "./response.js";
+import { NOTE, nameOf } from "./wire.js";
 
 const PATIENCE = 10_000;
-const NOTE = "tokenkeep.session.";
 
 /** The worker did not start: why, in `cause`. */
 export class NotStarted extends Error {}
@@ -330,15 +330,4 @@ let policy;
 function trusted(script) {
   policy ??= globalThis.trustedTypes?.createPolicy("tokenkeep", { createScriptURL: (url) => url });
   return policy?.createScriptURL(`${script}`) ?? script;
-}
-
-/** The name of the keep with this configuration and code. `keep.js` knows it, too. */
-async function nameOf(config, linger, wasm) {
-  const digest = async (bytes) => {
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  };
-  // A module goes to a worker of its page alone, which nobody else can name.
-  const code = typeof wasm === "string" ? wasm : wasm instanceof WebAssembly.Module ? "module" : await digest(wasm);
-  return `tokenkeep 1 ${await digest(new TextEncoder().encode(JSON.stringify([config, linger, code])))}`;
 }

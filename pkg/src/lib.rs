@@ -59,7 +59,8 @@ pub struct Keep {
     origin: String,
 }
 
-/// Opens a keep for the pages of an origin. Whether it outlives them is for the browser to say. `post` gets what all of them shall note, and what the latest one shall do.
+/// Opens a keep for the pages of an origin. Whether it outlives them is for the browser to say. `post` gets what all of them shall note,
+/// and what the latest one shall do.
 ///
 /// # Errors
 /// The error, as JSON.

@@ -21,8 +21,11 @@ use super::{
     text,
 };
 use crate::{
-    keep::ports::{
-        Acquire, Answer, Change, Channel, FrameEvent, Frames, HiddenFrame, Journal, Line, Lock, LockFailure, Locks, Store, StoreFailure,
+    keep::{
+        NOTES,
+        ports::{
+            Acquire, Answer, Change, Channel, FrameEvent, Frames, HiddenFrame, Journal, Line, Lock, LockFailure, Locks, Store, StoreFailure,
+        },
     },
     page::ports::{FramedBy, Navigation, Wake},
 };
@@ -217,7 +220,7 @@ impl Memory {
     }
 
     fn tell(&self, key: &str, text: Option<&str>) {
-        let what = if key.starts_with("tokenkeep.session.") { "note" } else { "login" };
+        let what = if key.starts_with(NOTES) { "note" } else { "login" };
         let mut message = vec![Text(what), Text(key)];
         message.extend(text.map(Text));
         tell(&self.post, &message);

@@ -16,6 +16,9 @@ pub const REDIRECT_AFTER: Duration = Duration::from_secs(5 * 60);
 /// How long after a sign-out nobody is signed in again without asking for it.
 pub const GRACE: Duration = Duration::from_secs(60);
 
+/// What the keys of all notes begin with.
+pub(crate) const PREFIX: &str = "tokenkeep.session.";
+
 /// What is noted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Mark {
@@ -35,7 +38,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn key(issuer: &Issuer, client_id: &str) -> String {
-        ["tokenkeep.session.", &name(issuer, client_id)].concat()
+        [PREFIX, &name(issuer, client_id)].concat()
     }
 
     pub(crate) fn read(store: &dyn Store, key: &str) -> Mark {

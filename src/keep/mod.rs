@@ -37,6 +37,8 @@ pub use handle::{Handle, Leaving, Taken};
 use journal::SignOutOf;
 pub use journal::{LEASE, PATIENCE as JOURNAL_PATIENCE};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
+#[cfg(target_family = "wasm")]
+pub(crate) use mark::PREFIX as NOTES;
 pub use mark::{CLOSED_FOR as FRAME_CLOSED_FOR, GRACE as SIGN_OUT_GRACE, REDIRECT_AFTER};
 pub use pending::MAX_PENDING;
 use ports::{Http, HttpFailure, Lock, Ports};

@@ -259,7 +259,9 @@ impl Client {
                 None => {
                     let session = if inner.estranged.get() { None } else { inner.serving.keep.restore().await };
                     // Another page of this keep may have been there before.
-                    session.iter().for_each(|session| inner.shown(session));
+                    if let Some(session) = &session {
+                        inner.shown(session);
+                    }
                     inner.settle();
                     Ok(session.map_or(Finished::Nothing, |session| Finished::Restored { session }))
                 }
@@ -379,7 +381,9 @@ impl Inner {
     fn hear(self: &Rc<Self>, news: &News) {
         match news {
             News::Ended(reason) => {
-                self.estranged.set(self.estranged.get() || (*reason == Ended::UserChanged && self.is_signed_in()));
+                if *reason == Ended::UserChanged && self.is_signed_in() {
+                    self.estranged.set(true);
+                }
                 self.forget();
             }
             // It is not news where nobody else was signed in: there the new one signs in.
@@ -517,8 +521,8 @@ impl Inner {
                 self.estranged.set(false);
                 self.set(State::SignedIn(session.clone()));
                 self.events.tell(&Event::SignedIn);
-                let others = self.serving.pages();
-                others.iter().filter(|page| !std::ptr::eq(&***page, self)).for_each(|page| page.shown(&session));
+                // In the other pages, too.
+                self.serving.hear(&News::Session(session.clone()));
                 Ok(Finished::SignedIn { session, return_to: return_to.unwrap_or_default() })
             }
             // Nobody was asked anything, and nothing failed.

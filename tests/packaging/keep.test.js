@@ -35,7 +35,7 @@ const own = {
   keep: ["shared"],
 };
 
-/** The requests to the provider that a page sends while something is done. */
+/** The requests to the provider that a page sends while something is done. Those of a SharedWorker are not seen here. */
 async function asked(page, what) {
   const requests = [];
   const note = (request) => request.url().startsWith(demo.issuer) && requests.push(`${request.method()} ${request.url()}`);
@@ -46,6 +46,17 @@ async function asked(page, what) {
 }
 
 const who = (page) => page.evaluate(() => [auth.keep, auth.session.status, auth.session.subject]);
+
+test("a reload goes on with the same token", async () => {
+  const page = await signedIn(own);
+  await page.evaluate(() => auth.fetch("/api/calls"));
+  await reload(page);
+  assert.equal(await open(page, own), "signed_in");
+  await page.evaluate(() => auth.fetch("/api/calls"));
+  const [before, after] = calls.slice(-2).map(({ headers }) => headers.authorization);
+  assert.equal(after, before);
+  await page.context().close();
+});
 
 test("signs in, calls, is there after a reload without asking anybody, and signs out", async () => {
   const page = await signedIn(options);

@@ -36,6 +36,7 @@ const EXPECTED = [
   "wasm/keep.js",
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
+  "wire.js",
 ];
 
 const run = promisify(execFile);

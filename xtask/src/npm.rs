@@ -40,30 +40,34 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
     let wasm = out.join("tokenkeep_bg.wasm");
     toolbox.run("shrinking it", toolbox.command("wasm-opt").arg("-Oz").arg(&wasm).arg("-o").arg(&wasm))?;
 
-    let keep = toolbox.path("pkg/keep.js");
     let text = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-    let whole = worker(&text(&out.join("tokenkeep.js"))?, &text(&keep)?)?;
+    let [wire, keep] = ["pkg/wire.js", "pkg/keep.js"].map(|path| text(&toolbox.path(path)));
+    let whole = worker(&text(&out.join("tokenkeep.js"))?, &wire?, &keep?)?;
     fs::write(out.join("keep.js"), whole).map_err(|error| format!("the worker cannot be written: {error}"))?;
 
     for name in TAKEN_ALONG {
         let (from, to) = (toolbox.path(name), toolbox.path("pkg").join(name));
         fs::copy(&from, &to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
     }
-    let files = ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "remote.js", "error.js", "response.js"];
+    let files = ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "remote.js", "error.js", "response.js", "wire.js"];
     let paths = files.map(|file| toolbox.path("pkg").join(file));
     let bytes = size::weigh(toolbox, &paths.each_ref())?;
     Ok(files.into_iter().zip(bytes).collect())
 }
 
-/// One script of the two: bundlers copy a worker as it is, and what it imports would not be there.
-fn worker(glue: &str, keep: &str) -> Result<String> {
+/// One script of the three: bundlers copy a worker as it is, and what it imports would not be there.
+fn worker(glue: &str, wire: &str, keep: &str) -> Result<String> {
     const EXPORT: &str = "\nexport { initSync, __wbg_init as default };\n";
-    const IMPORT: &str = "\nimport load, { keep } from \"./wasm/tokenkeep.js\";\n";
+    const IMPORTS: &str = "\nimport load, { keep } from \"./wasm/tokenkeep.js\";\nimport { NOTE, nameOf } from \"./wire.js\";\n";
     let parts = |text: &str, part: &str| text.split_once(part).map(|(before, after)| [before, after].concat());
     let glue = parts(glue, EXPORT).ok_or("wasm-bindgen exports something else now")?;
-    let keep = parts(keep, IMPORT).ok_or("keep.js imports something else now")?;
-    let glue = glue.replace("\nexport function ", "\nfunction ").replace("\nexport class ", "\nclass ");
-    Ok([glue, "\nconst load = __wbg_init;\n".into(), keep].concat())
+    let keep = parts(keep, IMPORTS).ok_or("keep.js imports something else now")?;
+    let alone = |text: &str| {
+        ["async function", "class", "const", "function"]
+            .iter()
+            .fold(text.to_owned(), |text, kind| text.replace(&format!("\nexport {kind} "), &format!("\n{kind} ")))
+    };
+    Ok([alone(&glue), "\nconst load = __wbg_init;\n".into(), alone(wire), keep].concat())
 }
 
 pub(crate) fn table(sizes: &[(&str, Bytes)]) -> String {
