@@ -2,12 +2,9 @@
 
 import { AuthError } from "./error.js";
 import { NotStarted, connect } from "./remote.js";
-import { takeResponse } from "./response.js";
+import { handOver, takeResponse } from "./response.js";
 
 export { AuthError };
-
-// Where `takeResponse` leaves what it took.
-const RESPONSE = Symbol.for("tokenkeep.response");
 
 /** Where a keep may be, the best first. */
 const KEEPS = ["shared", "worker", "page"];
@@ -49,7 +46,7 @@ class Auth {
     auth.#keep = keep;
     if (finishSignIn !== false) {
       // What failed is in the session.
-      await auth.finishSignIn().then(goBack, (why) => auth.#signInAgain(why)).catch(() => {});
+      await auth.finishSignIn().then(goBack).catch(() => {});
     }
     return auth;
   }
@@ -79,37 +76,16 @@ class Auth {
   }
 
   async signIn(options = {}) {
-    await this.#call((handle) => {
-      const asked = json(own(options));
-      began(this.#keep === "page" ? undefined : `${options.returnTo ?? location.href}`);
-      return handle.sign_in(asked);
-    });
-  }
-
-  /** Once more, if the worker that knew of it has gone: who is known to the provider is not asked again. */
-  async #signInAgain({ code }) {
-    const returnTo = code === "state_unknown" ? began() : undefined;
-    if (returnTo !== undefined) {
-      await this.#call((handle) => handle.sign_in(json({ returnTo })));
-    }
+    await this.#call((handle) => handle.sign_in(json(own(options))));
   }
 
   // Not async: the response leaves the address before this returns.
   finishSignIn() {
     return this.#call((handle) => {
       const finished = handle.finish_sign_in();
-      const before = window[RESPONSE];
-      delete window[RESPONSE];
-      const putBack = () => {
-        if (handle.response_is_left() && before !== undefined && new URL(before).pathname === location.pathname) {
-          // It is for somebody else, who looks for it in the address.
-          history.replaceState(history.state, "", before);
-        }
-      };
       if (this.#keep === "page") {
-        putBack();
-      } else {
-        finished.then(putBack, putBack);
+        const { putBack } = handOver();
+        handle.response_is_left() && putBack();
       }
       return finished;
     }).then(parsed);
@@ -192,17 +168,6 @@ class Auth {
         reportError(thrown);
       }
     }
-  }
-}
-
-/** Where the user was when a sign-in began, until that was asked for or said anew. A worker may be gone when it comes back. */
-function began(place) {
-  try {
-    const before = sessionStorage.getItem("tokenkeep.began") ?? undefined;
-    place === undefined ? sessionStorage.removeItem("tokenkeep.began") : sessionStorage.setItem("tokenkeep.began", place);
-    return before;
-  } catch {
-    return undefined;
   }
 }
 

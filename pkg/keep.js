@@ -1,15 +1,30 @@
-// The keep in a worker: tokens are here, and no page sees one. `remote.js` is the other end of each port.
+// The keep in a worker: tokens are here, and no page sees one. `remote.js` is the other end of each port; the keep itself is Rust, and
+// `serve` is told how to make it.
 //
 // What a page may say: open, call, abort, note, frame, woke, away, close. What it is told: opened or failed, answers, states and events,
 // what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
 
-import load, { keep } from "./wasm/tokenkeep.js";
 import { NOTE, nameOf } from "./wire.js";
 
 const METHODS = ["fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
 
 const SMALL = 65_536;
-const UNAVAILABLE = { code: "wasm_unavailable", kind: "misconfigured", retryable: false };
+
+let serve;
+const served = new Promise((resolve) => (serve = resolve));
+/** Pages wait until this is called with what makes the keep of a configuration. */
+export { serve };
+
+/** The same for a keep that is one function, of a method's name and its arguments. */
+export function serveBy(call) {
+  serve((...options) => call("", options));
+}
+
+/** An object whose methods are all one such function. */
+export function object(call) {
+  // Who awaits it asks whether it is a promise.
+  return new Proxy({}, { get: (_, method) => (method === "then" ? undefined : (...rest) => call(method, rest)) });
+}
 
 let keeping;
 let leaving;
@@ -144,15 +159,11 @@ function opened(options) {
 async function begin({ config, linger, wasm, durable, notes }) {
   // Nobody opens another keep in this name.
   if (self.name !== (await nameOf(config, linger, wasm))) {
-    throw JSON.stringify({ ...UNAVAILABLE, message: "this worker has another configuration" });
+    const message = "this worker has another configuration";
+    throw JSON.stringify({ code: "keep_unavailable", kind: "misconfigured", retryable: false, message });
   }
-  if (typeof wasm === "string" && new URL(wasm, location.href).origin !== location.origin) {
-    throw JSON.stringify({ ...UNAVAILABLE, message: "the wasm is of another origin than the worker" });
-  }
-  await load({ module_or_path: wasm }).catch((cause) => {
-    throw JSON.stringify({ ...UNAVAILABLE, message: `the wasm was not loaded, see "Bundlers" in the README: ${cause}` });
-  });
-  const kept = keep(config, location.origin, !durable, post);
+  const make = await served;
+  const kept = await make(config, wasm, !durable, post);
   // What a page has noted is from before; later ones have it from here.
   const known = durable ? await logins("readonly", (store) => [store.getAllKeys(), store.getAll()]) : [];
   notes.filter(([key]) => key.startsWith(NOTE)).forEach(([key, text]) => kept.note(key, text));

@@ -2,7 +2,7 @@
 //
 // Messages are lists: what, and what belongs to it. No token is in any of them; `keep.js` is the other end.
 
-import { takeResponse } from "./response.js";
+import { handOver } from "./response.js";
 import { NOTE, nameOf } from "./wire.js";
 
 const PATIENCE = 10_000;
@@ -123,16 +123,28 @@ class Remote {
   }
 
   sign_in(options) {
+    began(`${JSON.parse(options).return_to ?? location.href}`);
     return this.#call("sign_in", [options]);
   }
 
+  // The response leaves the address before this returns.
   finish_sign_in() {
-    return this.#call("finish_sign_in", [], takeResponse());
+    const { address, putBack } = handOver();
+    const finished = this.#call("finish_sign_in", [], address);
+    const done = () => this.#left && putBack();
+    finished.then(done, done);
+    return finished.catch((why) => this.#signInAgain(why));
   }
 
-  /** Known when the answer is there. */
-  response_is_left() {
-    return this.#left;
+  /** Once more, if the worker that knew of it has gone: who is known to the provider is not asked again. */
+  async #signInAgain(why) {
+    const isLost = typeof why === "string" && JSON.parse(why).code === "state_unknown";
+    const return_to = isLost ? began() : undefined;
+    if (return_to === undefined) {
+      throw why;
+    }
+    await this.sign_in(JSON.stringify({ return_to }));
+    return '{"outcome":"nothing"}';
   }
 
   async fetch(request, once) {
@@ -226,6 +238,17 @@ class Remote {
     if (url !== undefined) {
       this.#frames.set(number, hiddenFrame(url, (event) => this.send(["frame", number, event])));
     }
+  }
+}
+
+/** Where the user was when a sign-in began, until that was asked for or said anew. A worker may be gone when it comes back. */
+function began(place) {
+  try {
+    const before = sessionStorage.getItem("tokenkeep.began") ?? undefined;
+    place === undefined ? sessionStorage.removeItem("tokenkeep.began") : sessionStorage.setItem("tokenkeep.began", place);
+    return before;
+  } catch {
+    return undefined;
   }
 }
 

@@ -22,3 +22,15 @@ export function takeResponse() {
   }
   return window[key];
 }
+
+/** The response for the client that looks at it now: the address as it was, and how to put that back if it is for somebody else. */
+export function handOver() {
+  const address = takeResponse();
+  delete window[Symbol.for("tokenkeep.response")];
+  const putBack = () => {
+    if (address !== undefined && new URL(address).pathname === location.pathname) {
+      history.replaceState(history.state, "", address);
+    }
+  };
+  return { address, putBack };
+}

@@ -47,6 +47,8 @@ pub mod protocol;
 pub mod session;
 
 pub use keep::{Config, Event, Session};
-pub use page::{Client, Finished, SignOut, State, Subscription};
+pub use page::{Client, Finished, KeptIn, SignOut, State, Subscription};
+#[cfg(feature = "worker")]
+pub use page::{Kept, Worker, worker};
 pub use protocol::{Access, Acr, Claims, Error, Kind, Prompt, Request, Response, SignIn};
 pub use session::{Ended, Rung};

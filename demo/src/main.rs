@@ -18,7 +18,7 @@ mod time;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
-use tokenkeep::leptos::provide_auth_observed;
+use tokenkeep::{Worker, leptos::provide_auth_observed};
 
 use api::Api;
 use config::{Held, Settings, WrongConfig};
@@ -55,7 +55,8 @@ fn App(settings: Settings) -> impl IntoView {
     let Settings { config, issuer, api } = settings;
     let log = Log::restore();
     // Above the router: the answer to a sign-in leaves the address bar before the router reads it.
-    let auth = provide_auth_observed(config, move |event| log.note(event));
+    let kept = config.keep_in(Worker::at("/keep_loader.js").or_page());
+    let auth = provide_auth_observed(kept, move |event| log.note(event));
     let api = Api::new(api, auth, log);
     provide_context(Visited::default());
     // One for all that show it.

@@ -54,6 +54,39 @@ async fn reach(url: &str, abort: &Abort) -> Result<(), Failure> {
 }
 
 async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
+    let init = init(request, abort)?;
+    answered(&fetch(&request.url.as_str().into(), &init)?, request.limit).await
+}
+
+/// Sends it in another way than by the page's own `fetch`.
+#[cfg(feature = "worker")]
+pub(super) async fn send_by(request: &Request, by: impl FnOnce(&JsValue, &JsValue) -> Result<JsValue, JsValue>) -> Result<Response, Refusal> {
+    let abort = Abort::after(request.deadline)?;
+    let init = init(request, &abort)?;
+    let sent = settled(&by(&request.url.as_str().into(), &init)?).await;
+    match sent {
+        // An error of ours, in words.
+        Err(thrown) if thrown.is_string() => Err(Refusal::Thrown(thrown)),
+        Err(thrown) => Err(Refusal::Http(Failure::from(thrown).after(&abort))),
+        Ok(response) => answered(&response, request.limit).await.map_err(|failure| Refusal::Http(failure.after(&abort))),
+    }
+}
+
+/// Why nothing came of it.
+#[cfg(feature = "worker")]
+pub(super) enum Refusal {
+    Http(HttpFailure),
+    Thrown(JsValue),
+}
+
+#[cfg(feature = "worker")]
+impl From<JsValue> for Refusal {
+    fn from(thrown: JsValue) -> Refusal {
+        Refusal::Thrown(thrown)
+    }
+}
+
+fn init(request: &Request, abort: &Abort) -> Result<JsValue, JsValue> {
     let headers = headers_of(request)?;
     let cache = match request.cache {
         Cache::Default => "default",
@@ -61,7 +94,7 @@ async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
         Cache::Reload => "reload",
     };
     let body = request.body.as_ref().map(|body| Uint8Array::from(body.expose().as_slice())).into();
-    let init = with(
+    with(
         abort,
         &[
             ("method", Text(request.method.as_str())),
@@ -70,11 +103,14 @@ async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
             ("cache", Text(cache)),
             ("redirect", Text("error")),
         ],
-    )?;
-    let response: BrowserResponse = settled(&fetch(&request.url.as_str().into(), &init)?).await?.dyn_into()?;
+    )
+}
+
+async fn answered(response: &JsValue, limit: usize) -> Result<Response, Failure> {
+    let response: BrowserResponse = settled(response).await?.dyn_into()?;
     let headers = fields(&response.headers())?;
     let body = match response.body() {
-        Some(body) => read(ReadableStreamDefaultReader::new(&body)?, request.limit).await?,
+        Some(body) => read(ReadableStreamDefaultReader::new(&body)?, limit).await?,
         None => Vec::new(),
     };
     Ok(Response { status: response.status(), headers, body })

@@ -17,6 +17,10 @@ mod queue;
 mod remote;
 mod storage;
 mod tasks;
+#[cfg(feature = "worker")]
+mod there;
+#[cfg(feature = "worker")]
+mod worker;
 
 use std::rc::Rc;
 
@@ -36,6 +40,8 @@ pub use navigation::AddressBar;
 pub use remote::{Memory, RemoteFrames, RemotePage};
 pub use storage::LocalStorage;
 pub use tasks::EventLoop;
+#[cfg(feature = "worker")]
+pub(crate) use worker::serve;
 
 use remote::Alone;
 
@@ -58,7 +64,12 @@ use crate::{
 /// # Errors
 /// When the configuration cannot work, or there is no page here.
 pub fn open(config: &Config) -> Result<Client, Error> {
-    let address_bar = AddressBar::new().ok_or(Misconfigured::NoWindow)?;
+    open_at(config, None)
+}
+
+/// The same where a script took a response out of the address, which was this one.
+pub(crate) fn open_at(config: &Config, before: Option<String>) -> Result<Client, Error> {
+    let address_bar = AddressBar::new().ok_or(Misconfigured::NoWindow)?.before(before);
     Client::open(config, ports(), Rc::new(address_bar))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::protocol::{
     Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, Scope, TokenType, Unreadable,
     UserInfoFormat,
+    wire::Wire,
 };
 
 use super::fetch::Destination;
@@ -51,6 +52,19 @@ enum Place {
     Whole(String),
 }
 
+impl Place {
+    /// The whole URL, for an app at this origin, if it is below that.
+    fn at(&self, origin: &str) -> Option<HttpUrl> {
+        let here = HttpUrl::parse(origin).ok()?;
+        let url = match self {
+            Place::Path(path) if path.starts_with('/') && !path.starts_with("//") => HttpUrl::parse(&[here.origin(), path].concat()),
+            Place::Path(_) => return None,
+            Place::Whole(url) => HttpUrl::parse(url),
+        };
+        url.ok().filter(|url| url.same_origin(&here))
+    }
+}
+
 impl Config {
     /// The two things without which nothing works. Scopes are `openid profile` and the redirect URI is `/callback` below the app's
     /// origin, until said otherwise.
@@ -81,8 +95,8 @@ impl Config {
     /// Reads a configuration from JSON: an object with the names of these methods, `issuer` and `client_id` among them.
     ///
     /// `scopes` is a text or a list, `resource`, `trusted_audiences` and `api` likewise; an entry of `api` may be an object with `url`,
-    /// `resource` and `scopes` ([`Config::api_for`]). `clock_leeway_seconds` is a number. What is not known is refused: a misspelt option
-    /// must not go unnoticed.
+    /// `resource` and `scopes` ([`Config::api_for`]). `clock_leeway_seconds` is a number, and `clock_skew_seconds` one that is negative
+    /// where this device's clock is slow. What is not known is refused: a misspelt option must not go unnoticed.
     ///
     /// ```
     /// use tokenkeep::{Config, protocol::Misconfigured};
@@ -113,6 +127,7 @@ impl Config {
                     let seconds = value.as_number().and_then(Number::floor).ok_or_else(wrong)?;
                     config.clock_leeway = Duration::from_secs(seconds);
                 }
+                "clock_skew_seconds" => config.clock_skew = ClockSkew::read(value).ok_or_else(wrong)?,
                 "dangerous_front_channel_logout_without_session" => config.front_channel_logout_session_required = !flag()?,
                 "dpop" => config = config.dpop(flag()?),
                 "id_token_hint" => config.id_token_hint = flag()?,
@@ -151,6 +166,51 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// What [`Config::from_json`] reads as this configuration. What is as it is without being said is left out.
+    pub fn to_json(&self) -> Json {
+        let usual = Config::new(&self.issuer, &self.client_id);
+        let text = |text: &str| Some(Json::from(text));
+        let flag = |is: bool, usual: bool| (is != usual).then_some(Json::Bool(is));
+        let list = |list: &[String]| (!list.is_empty()).then(|| Json::from(list));
+        let api = |(url, access): &(String, Option<Access>)| match access {
+            None => Json::from(url),
+            Some(access) => Json::object(vec![
+                ("url", text(url)),
+                ("resource", list(&access.resources)),
+                ("scopes", Some(&access.scope).filter(|scope| !scope.is_empty()).map(Json::from)),
+            ]),
+        };
+        let place = |place: &Place, usual: &Place, is_whole: bool| match place {
+            Place::Path(path) if !is_whole && place != usual => text(path),
+            Place::Whole(url) if is_whole => text(url),
+            _ => None,
+        };
+        let (redirect, post_logout) = (&self.redirect, &self.post_logout_redirect);
+        Json::object(vec![
+            ("api", (!self.api.is_empty()).then(|| Json::Array(self.api.iter().map(api).collect()))),
+            ("audience", self.audience.as_ref().map(Json::from)),
+            ("client_id", text(&self.client_id)),
+            ("clock_leeway_seconds", (self.clock_leeway != usual.clock_leeway).then(|| self.clock_leeway.as_secs().into())),
+            ("clock_skew_seconds", (self.clock_skew != usual.clock_skew).then(|| self.clock_skew.write())),
+            ("dangerous_front_channel_logout_without_session", flag(!self.front_channel_logout_session_required, false)),
+            ("dpop", flag(self.token_type == TokenType::Dpop, false)),
+            ("id_token_hint", flag(self.id_token_hint, usual.id_token_hint)),
+            ("issuer", text(&self.issuer)),
+            ("oauth_only", flag(self.discovery == Discovery::OAuth, false)),
+            ("post_logout_redirect_path", place(post_logout, &usual.post_logout_redirect, false)),
+            ("post_logout_redirect_uri", place(post_logout, &usual.post_logout_redirect, true)),
+            ("redirect_path", place(redirect, &usual.redirect, false)),
+            ("redirect_uri", place(redirect, &usual.redirect, true)),
+            ("renew_by_frame", flag(self.renew_by_frame, usual.renew_by_frame)),
+            ("renew_by_redirect", flag(self.renew_by_redirect, usual.renew_by_redirect)),
+            ("resource", list(&self.resource)),
+            ("response_mode", (self.response_mode == ResponseMode::Fragment).then(|| "fragment".into())),
+            ("scopes", (self.scopes != usual.scopes).then(|| Json::from(&self.scopes))),
+            ("trusted_audiences", list(&self.trusted_audiences)),
+            ("user_info", (self.user_info == UserInfoFormat::Signed).then(|| "signed".into())),
+        ])
     }
 
     /// An API that gets the access token: scheme, host, port and path prefix, compared exactly. Nothing else ever gets it.
@@ -291,6 +351,12 @@ impl Config {
         self
     }
 
+    /// Where the user comes back to after signing in, in an app at this origin.
+    #[cfg(all(feature = "worker", target_family = "wasm"))]
+    pub(crate) fn redirect_uri_at(&self, origin: &str) -> Option<HttpUrl> {
+        self.redirect.at(origin)
+    }
+
     /// Checks everything, for an app at this origin.
     ///
     /// # Errors
@@ -321,15 +387,7 @@ impl Config {
         if self.clock_leeway > MAX_LEEWAY {
             return Err(Misconfigured::LeewayTooLong);
         }
-        let here = HttpUrl::parse(origin).map_err(|_| Misconfigured::RedirectUriMalformed)?;
-        let place = |place: &Place| {
-            let url = match place {
-                Place::Path(path) if path.starts_with('/') && !path.starts_with("//") => HttpUrl::parse(&[here.origin(), path].concat()),
-                Place::Path(_) => return Err(Misconfigured::RedirectUriMalformed),
-                Place::Whole(url) => HttpUrl::parse(url),
-            };
-            url.ok().filter(|url| url.same_origin(&here)).ok_or(Misconfigured::RedirectUriMalformed)
-        };
+        let place = |place: &Place| place.at(origin).ok_or(Misconfigured::RedirectUriMalformed);
         Ok(Settings {
             access: main,
             api,

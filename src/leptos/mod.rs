@@ -63,16 +63,16 @@ struct Connection {
 ///
 /// Call it above the `Router`: the response of a sign-in leaves the address bar before the router reads it. A configuration that
 /// cannot work becomes [`State::Failed`].
-pub fn provide_auth(config: Config) -> Auth {
+pub fn provide_auth(config: impl Open) -> Auth {
     provide_auth_observed(config, |_| ())
 }
 
 /// Does what [`provide_auth`] does, and calls back for all that happens from the very start.
 ///
 /// [`Auth::on_event`] can be called only after it, which is too late for [`Event::CallbackReceived`].
-pub fn provide_auth_observed(config: Config, observe: impl Fn(&Event) + 'static) -> Auth {
+pub fn provide_auth_observed(config: impl Open, observe: impl Fn(&Event) + 'static) -> Auth {
     let auth = Auth::new();
-    match open(&config) {
+    match config.open() {
         None => {}
         Some(Ok(client)) => auth.connect(client, observe),
         Some(Err(error)) => {
@@ -288,13 +288,27 @@ fn now() -> Option<UnixTime> {
     None
 }
 
-#[cfg(target_family = "wasm")]
-fn open(config: &Config) -> Option<Result<Client, Error>> {
-    Some(crate::browser::open(config))
+/// What [`provide_auth`] opens: a [`Config`], whose keep is in the page, or [`Config::keep_in`] a worker.
+pub trait Open {
+    /// A client; `None` on a server, which signs nobody in.
+    fn open(&self) -> Option<Result<Client, Error>>;
 }
 
-/// A server signs nobody in.
-#[cfg(not(target_family = "wasm"))]
-fn open(_: &Config) -> Option<Result<Client, Error>> {
-    None
+impl Open for Config {
+    fn open(&self) -> Option<Result<Client, Error>> {
+        #[cfg(target_family = "wasm")]
+        return Some(crate::browser::open(self));
+        #[cfg(not(target_family = "wasm"))]
+        None
+    }
+}
+
+#[cfg(feature = "worker")]
+impl Open for crate::page::Kept {
+    fn open(&self) -> Option<Result<Client, Error>> {
+        #[cfg(target_family = "wasm")]
+        return Some(Ok(crate::page::Kept::open(self)));
+        #[cfg(not(target_family = "wasm"))]
+        None
+    }
 }

@@ -3,6 +3,10 @@
 mod listeners;
 pub mod ports;
 mod redirect;
+mod wire;
+#[cfg(feature = "worker")]
+#[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+pub mod worker;
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,13 +16,17 @@ use std::{
 
 use listeners::Listeners;
 pub use listeners::Subscription;
+#[cfg(feature = "worker")]
+pub use worker::{Kept, Worker};
+#[cfg(all(feature = "worker", target_family = "wasm"))]
+pub(crate) use redirect::place;
 use ports::{FramedBy, Navigation, Wake};
 
 use crate::{
     keep::{
         self, Config, Event, Handle, Keep, Leaving, News, Session,
         flight::Flight,
-        ports::{Clock, Http, Ports, Tasks},
+        ports::{Answer, Clock, Http, Ports, Tasks},
     },
     protocol::{
         Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, Secret,
@@ -52,6 +60,17 @@ pub enum SignOut {
     /// The provider too: the browser leaves for it, and comes back.
     #[default]
     Provider,
+}
+
+/// Where tokens are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptIn {
+    /// In the page's own memory.
+    Page,
+    /// In a `SharedWorker`, which serves all tabs of this browser and may outlive a reload.
+    SharedWorker,
+    /// In a `Worker` of this page.
+    Worker,
 }
 
 /// What came of looking at the address.
@@ -92,20 +111,53 @@ struct Serving {
 
 /// Signs users in and calls APIs for them: what one page holds. Clones are the same client.
 #[derive(Clone)]
-pub struct Client(Rc<Inner>);
+pub struct Client(Rc<dyn Link>);
 
+/// What a page has to its keep. An app that uses one kind of it does not carry the other.
+pub(crate) trait Link {
+    fn told(&self) -> &Told;
+    fn kept_in(&self) -> Option<KeptIn>;
+    fn sign_in(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<(), Error>>;
+    fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>>;
+    fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, request: Request) -> Answer<'static, Result<Response, Error>>;
+    fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>>;
+    fn renew(self: Rc<Self>) -> Answer<'static, Result<Session, Error>>;
+    fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>>;
+    fn signed_out_just_now(&self) -> bool;
+    fn front_channel_logout(self: Rc<Self>) -> Answer<'static, bool>;
+    fn place(&self, url: &str) -> String;
+    fn close(&self);
+}
+
+/// What an app is told.
+#[derive(Default)]
+pub(crate) struct Told {
+    state: RefCell<State>,
+    states: Listeners<State>,
+    pub(crate) events: Listeners<Event>,
+    pub(crate) leavings: Listeners<bool>,
+}
+
+impl Told {
+    pub(crate) fn set(&self, state: State) {
+        let changed = *self.state.borrow() != state;
+        if changed {
+            *self.state.borrow_mut() = state.clone();
+            self.states.tell(&state);
+        }
+    }
+}
+
+/// A page whose keep is where it is itself.
 struct Inner {
     serving: Rc<Serving>,
     navigation: Rc<dyn Navigation>,
     // Another user signed in, in another page: this one is not theirs.
     estranged: Cell<bool>,
-    state: RefCell<State>,
-    states: Listeners<State>,
-    events: Listeners<Event>,
+    told: Told,
     arriving: RefCell<Option<Flight<Result<Finished, Error>>>>,
     departing: RefCell<Option<Flight<Result<(), Error>>>>,
     left: Cell<Option<UnixTime>>,
-    leavings: Listeners<bool>,
     // Where the user wanted to be when a sign-in failed, for the next one from the same page.
     wanted: RefCell<Option<String>>,
 }
@@ -136,6 +188,10 @@ impl Pages {
 
     /// One more page, for as long as its client is held.
     pub fn join(&self, navigation: Rc<dyn Navigation>) -> Client {
+        Client(self.joined(navigation))
+    }
+
+    fn joined(&self, navigation: Rc<dyn Navigation>) -> Rc<Inner> {
         let inner = Rc::new_cyclic(|inner: &Weak<Inner>| {
             let page = inner.clone();
             navigation.on_wake(Rc::new(move |wake| {
@@ -148,18 +204,15 @@ impl Pages {
                 // A page of another origin around this one is not shown who is signed in.
                 estranged: Cell::new(navigation.framed_by() == FramedBy::AnotherOrigin),
                 navigation,
-                state: RefCell::default(),
-                states: Listeners::default(),
-                events: Listeners::default(),
+                told: Told::default(),
                 arriving: RefCell::default(),
                 departing: RefCell::default(),
                 left: Cell::default(),
-                leavings: Listeners::default(),
                 wanted: RefCell::default(),
             }
         });
         self.0.pages.borrow_mut().push(Rc::downgrade(&inner));
-        Client(inner)
+        inner
     }
 
     /// Drops the tokens, as if they had expired: no page has been here for a while. Sign-ins that wait for their response go on.
@@ -190,33 +243,49 @@ impl Client {
     /// # Errors
     /// When the configuration cannot work: which option, and what to do.
     pub fn open(config: &Config, ports: Ports, navigation: Rc<dyn Navigation>) -> Result<Client, Error> {
-        let client = Pages::open(config, ports, &navigation.origin())?.join(navigation);
+        let inner = Pages::open(config, ports, &navigation.origin())?.joined(navigation);
         // Nor is anything handed over to it, whatever other tabs say.
-        if client.0.estranged.get() {
-            client.0.serving.keep.stay_out();
+        if inner.estranged.get() {
+            inner.serving.keep.stay_out();
         }
-        Ok(client)
+        Ok(Client(inner))
+    }
+
+    /// A page of a keep that is elsewhere.
+    #[cfg(all(feature = "worker", target_family = "wasm"))]
+    pub(crate) fn linked(link: Rc<dyn Link>) -> Client {
+        Client(link)
+    }
+
+    #[cfg(all(feature = "worker", target_family = "wasm"))]
+    pub(crate) fn link(&self) -> Rc<dyn Link> {
+        self.0.clone()
+    }
+
+    /// Where the tokens are; `None` until a worker has started, or has not.
+    pub fn kept_in(&self) -> Option<KeptIn> {
+        self.0.kept_in()
     }
 
     /// Whether somebody is signed in.
     pub fn state(&self) -> State {
-        self.0.state.borrow().clone()
+        self.0.told().state.borrow().clone()
     }
 
     /// Calls back when the state changes.
     pub fn on_state(&self, callback: impl Fn(&State) + 'static) -> Subscription {
-        self.0.states.add(Rc::new(callback))
+        self.0.told().states.add(Rc::new(callback))
     }
 
     /// Calls back when something happens.
     pub fn on_event(&self, callback: impl Fn(&Event) + 'static) -> Subscription {
-        self.0.events.add(Rc::new(callback))
+        self.0.told().events.add(Rc::new(callback))
     }
 
     /// Calls back with true when the browser is about to leave for the provider, and with false when it stays after all: because
     /// that failed, or because the user came back.
     pub fn on_leaving(&self, callback: impl Fn(&bool) + 'static) -> Subscription {
-        self.0.leavings.add(Rc::new(callback))
+        self.0.told().leavings.add(Rc::new(callback))
     }
 
     /// Leaves for the provider. Answers when the navigation has begun; any number of calls begin one.
@@ -224,21 +293,7 @@ impl Client {
     /// # Errors
     /// When the sign-in cannot begin. Nothing was remembered then.
     pub fn sign_in(&self, sign_in: SignIn) -> impl Future<Output = Result<(), Error>> + use<> {
-        // One that nobody awaits any more was given up, and its options with it.
-        let known = self.0.departing.borrow().as_ref().filter(|flight| flight.is_awaited()).cloned();
-        let flight = known.unwrap_or_else(|| {
-            let inner = self.0.clone();
-            let flight = Flight::new(async move { inner.depart(sign_in).await });
-            *self.0.departing.borrow_mut() = Some(flight.clone());
-            flight
-        });
-        let inner = self.0.clone();
-        async move {
-            let outcome = flight.clone().await;
-            // The next call begins anew; but only if no other has begun by now.
-            inner.departing.borrow_mut().take_if(|now| now.is(&flight));
-            outcome
-        }
+        self.0.clone().sign_in(sign_in)
     }
 
     /// Finishes a sign-in if the address carries its response, and says who is signed in. Without a response it looks whether
@@ -250,23 +305,7 @@ impl Client {
     /// # Errors
     /// When the response is not acceptable. Who was signed in before still is.
     pub fn finish_sign_in(&self) -> impl Future<Output = Result<Finished, Error>> + use<> {
-        self.0.arrive();
-        let known = self.0.arriving.borrow().clone();
-        let inner = self.0.clone();
-        async move {
-            match known {
-                Some(flight) => flight.await,
-                None => {
-                    let session = if inner.estranged.get() { None } else { inner.serving.keep.restore().await };
-                    // Another page of this keep may have been there before.
-                    if let Some(session) = &session {
-                        inner.shown(session);
-                    }
-                    inner.settle();
-                    Ok(session.map_or(Finished::Nothing, |session| Finished::Restored { session }))
-                }
-            }
-        }
+        self.0.clone().finish_sign_in()
     }
 
     /// Calls an API: with the token if it is one of [`Config::api`], and not at all otherwise. Redirects are not followed.
@@ -284,15 +323,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::fetch`].
-    pub fn fetch_by(&self, http: Option<Rc<dyn Http>>, mut request: Request) -> impl Future<Output = Result<Response, Error>> + use<> {
-        // What the browser makes of the URL is what is compared and what is sent.
-        let resolved = self.0.navigation.resolve(&request.url).ok_or(UrlFault::Malformed);
-        let resolved = resolved.map(|url| url.split('#').next().unwrap_or_default().to_owned());
-        let inner = self.0.clone();
-        async move {
-            request.url = resolved.map_err(|_| Misconfigured::RequestMalformed)?;
-            inner.theirs()?.fetch(request, http).await
-        }
+    pub fn fetch_by(&self, http: Option<Rc<dyn Http>>, request: Request) -> impl Future<Output = Result<Response, Error>> + use<> {
+        self.0.clone().fetch(http, request)
     }
 
     /// Asks the provider for claims about the user who is signed in.
@@ -300,8 +332,7 @@ impl Client {
     /// # Errors
     /// When nobody is signed in, no answer came, or the answer is about somebody else.
     pub fn user_info(&self) -> impl Future<Output = Result<Claims, Error>> + use<> {
-        let inner = self.0.clone();
-        async move { inner.theirs()?.user_info().await }
+        self.0.clone().user_info()
     }
 
     /// Renews the access token now, by whatever way works. It is done by itself in time: this is for who knows that something
@@ -310,8 +341,7 @@ impl Client {
     /// # Errors
     /// When nobody is signed in, or no way led to a new token. The session goes on with the one that is there.
     pub fn renew(&self) -> impl Future<Output = Result<Session, Error>> + use<> {
-        let inner = self.0.clone();
-        async move { inner.theirs()?.renew().await }
+        self.0.clone().renew()
     }
 
     /// Signs out. When this returns, before anything is awaited, the tokens are gone here. Then the other tabs are told, the refresh
@@ -320,34 +350,13 @@ impl Client {
     /// # Errors
     /// When the provider cannot be asked. The user is signed out here all the same, and nothing is tried again later.
     pub fn sign_out(&self, reach: SignOut) -> impl Future<Output = Result<(), Error>> + use<> {
-        let work = self.0.serving.keep.sign_out(reach == SignOut::Provider);
-        self.0.forget();
-        let inner = self.0.clone();
-        async move {
-            match work.await {
-                Ok(leaving) => {
-                    match leaving {
-                        None => {}
-                        Some(Leaving::To(url)) => inner.navigation.go(url.expose()),
-                        Some(Leaving::With { url, fields }) => {
-                            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
-                            inner.navigation.submit(&url, &fields);
-                        }
-                    }
-                    Ok(())
-                }
-                Err(error) => {
-                    inner.events.tell(&Event::Failed(error.clone()));
-                    Err(error)
-                }
-            }
-        }
+        self.0.clone().sign_out(reach)
     }
 
     /// Whether the user signed out in this browser within the last minute ([`keep::SIGN_OUT_GRACE`]): not the time to send anybody to
     /// sign in who did not ask for it.
     pub fn signed_out_just_now(&self) -> bool {
-        self.0.serving.keep.signed_out_just_now()
+        self.0.signed_out_just_now()
     }
 
     /// Stands at the app's front-channel logout URI, which the provider loads in a frame
@@ -357,18 +366,122 @@ impl Client {
     /// False when no tab had such a session, or none could be reached: a browser that gives a framed page a storage of its own keeps it
     /// from the app's tabs too.
     pub fn front_channel_logout(&self) -> impl Future<Output = bool> + use<> {
-        self.0.serving.keep.front_channel_logout(FrontChannelLogout::read(&self.0.navigation.address()))
+        self.0.clone().front_channel_logout()
     }
 
     /// Where a URL of the app lies: path, query and hash. What is elsewhere becomes the root.
     pub fn place(&self, url: &str) -> String {
-        redirect::place(&*self.0.navigation, url, &self.0.serving.redirect_uri)
+        self.0.place(url)
     }
 
     /// Drops the tokens and removes all that was stored for this client.
     pub fn close(&self) {
-        self.0.serving.keep.close();
-        self.0.forget();
+        self.0.close();
+    }
+}
+
+impl Link for Inner {
+    fn told(&self) -> &Told {
+        &self.told
+    }
+
+    fn kept_in(&self) -> Option<KeptIn> {
+        Some(KeptIn::Page)
+    }
+
+    fn sign_in(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<(), Error>> {
+        // One that nobody awaits any more was given up, and its options with it.
+        let known = self.departing.borrow().as_ref().filter(|flight| flight.is_awaited()).cloned();
+        let flight = known.unwrap_or_else(|| {
+            let inner = self.clone();
+            let flight = Flight::new(async move { inner.depart(sign_in).await });
+            *self.departing.borrow_mut() = Some(flight.clone());
+            flight
+        });
+        Box::pin(async move {
+            let outcome = flight.clone().await;
+            // The next call begins anew; but only if no other has begun by now.
+            self.departing.borrow_mut().take_if(|now| now.is(&flight));
+            outcome
+        })
+    }
+
+    fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>> {
+        self.arrive();
+        let known = self.arriving.borrow().clone();
+        Box::pin(async move {
+            match known {
+                Some(flight) => flight.await,
+                None => {
+                    let session = if self.estranged.get() { None } else { self.serving.keep.restore().await };
+                    // Another page of this keep may have been there before.
+                    if let Some(session) = &session {
+                        self.shown(session);
+                    }
+                    self.settle();
+                    Ok(session.map_or(Finished::Nothing, |session| Finished::Restored { session }))
+                }
+            }
+        })
+    }
+
+    fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, mut request: Request) -> Answer<'static, Result<Response, Error>> {
+        // What the browser makes of the URL is what is compared and what is sent.
+        let resolved = self.navigation.resolve(&request.url).ok_or(UrlFault::Malformed);
+        let resolved = resolved.map(|url| url.split('#').next().unwrap_or_default().to_owned());
+        Box::pin(async move {
+            request.url = resolved.map_err(|_| Misconfigured::RequestMalformed)?;
+            self.theirs()?.fetch(request, http).await
+        })
+    }
+
+    fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>> {
+        Box::pin(async move { self.theirs()?.user_info().await })
+    }
+
+    fn renew(self: Rc<Self>) -> Answer<'static, Result<Session, Error>> {
+        Box::pin(async move { self.theirs()?.renew().await })
+    }
+
+    fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>> {
+        let work = self.serving.keep.sign_out(reach == SignOut::Provider);
+        self.forget();
+        Box::pin(async move {
+            match work.await {
+                Ok(leaving) => {
+                    match leaving {
+                        None => {}
+                        Some(Leaving::To(url)) => self.navigation.go(url.expose()),
+                        Some(Leaving::With { url, fields }) => {
+                            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
+                            self.navigation.submit(&url, &fields);
+                        }
+                    }
+                    Ok(())
+                }
+                Err(error) => {
+                    self.told.events.tell(&Event::Failed(error.clone()));
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    fn signed_out_just_now(&self) -> bool {
+        self.serving.keep.signed_out_just_now()
+    }
+
+    fn front_channel_logout(self: Rc<Self>) -> Answer<'static, bool> {
+        Box::pin(self.serving.keep.front_channel_logout(FrontChannelLogout::read(&self.navigation.address())))
+    }
+
+    fn place(&self, url: &str) -> String {
+        redirect::place(&*self.navigation, url, &self.serving.redirect_uri)
+    }
+
+    fn close(&self) {
+        self.serving.keep.close();
+        self.forget();
     }
 }
 
@@ -388,7 +501,7 @@ impl Inner {
             }
             // It is not news where nobody else was signed in: there the new one signs in.
             News::Event(Event::Ended(Ended::UserChanged)) if !self.is_signed_in() => {}
-            News::Event(event) => self.events.tell(event),
+            News::Event(event) => self.told.events.tell(event),
             News::Redirect => {
                 let inner = self.clone();
                 self.serving.tasks.spawn(Box::pin(async move {
@@ -413,7 +526,7 @@ impl Inner {
     }
 
     fn is_signed_in(&self) -> bool {
-        matches!(*self.state.borrow(), State::SignedIn(_))
+        matches!(*self.told.state.borrow(), State::SignedIn(_))
     }
 
     /// Somebody is signed in, perhaps in another page.
@@ -422,7 +535,7 @@ impl Inner {
             let new = !self.is_signed_in();
             self.set(State::SignedIn(session.clone()));
             if new {
-                self.events.tell(&Event::SignedIn);
+                self.told.events.tell(&Event::SignedIn);
             }
         }
     }
@@ -430,7 +543,7 @@ impl Inner {
     fn wake(&self, wake: Wake) {
         if wake == Wake::Returned {
             self.left.set(None);
-            self.leavings.tell(&false);
+            self.told.leavings.tell(&false);
         }
         self.serving.keep.wake(wake == Wake::Returned);
     }
@@ -440,15 +553,15 @@ impl Inner {
         if self.left.get().is_some_and(|left| now.since(left) < LEAVING && left <= now) {
             return Ok(());
         }
-        if matches!(*self.state.borrow(), State::Failed(_)) {
+        if matches!(*self.told.state.borrow(), State::Failed(_)) {
             self.set(State::SignedOut);
         }
-        self.leavings.tell(&true);
+        self.told.leavings.tell(&true);
         let outcome = self.clone().way_out(sign_in).await;
         match &outcome {
             Ok(url) => self.leave(url),
             Err(error) => {
-                self.leavings.tell(&false);
+                self.told.leavings.tell(&false);
                 self.fail(error);
             }
         }
@@ -468,7 +581,7 @@ impl Inner {
     }
 
     fn leave(&self, url: &Secret<String>) {
-        self.events.tell(&Event::Redirecting);
+        self.told.events.tell(&Event::Redirecting);
         self.left.set(Some(self.serving.clock.now()));
         self.navigation.go(url.expose());
     }
@@ -478,7 +591,7 @@ impl Inner {
         let address = self.navigation.address();
         if self.serving.keep.returned(&address) {
             self.navigation.replace(&redirect::without_state(&address));
-            self.events.tell(&Event::SignedOutAtProvider);
+            self.told.events.tell(&Event::SignedOutAtProvider);
             return;
         }
         let Some(callback) = Callback::read(&address, self.serving.redirect_uri.as_str()) else { return };
@@ -500,7 +613,7 @@ impl Inner {
             _ => {}
         }
         redirect::scrub(&*self.navigation);
-        self.events.tell(&Event::CallbackReceived);
+        self.told.events.tell(&Event::CallbackReceived);
         let inner = self.clone();
         let flight = async move {
             let (outcome, return_to) = match taken {
@@ -520,7 +633,7 @@ impl Inner {
             Ok(session) => {
                 self.estranged.set(false);
                 self.set(State::SignedIn(session.clone()));
-                self.events.tell(&Event::SignedIn);
+                self.told.events.tell(&Event::SignedIn);
                 // In the other pages, too.
                 self.serving.hear(&News::Session(session.clone()));
                 Ok(Finished::SignedIn { session, return_to: return_to.unwrap_or_default() })
@@ -546,7 +659,7 @@ impl Inner {
 
     /// Signing in failed. Who was signed in before still is.
     fn fail(&self, error: &Error) {
-        self.events.tell(&Event::Failed(error.clone()));
+        self.told.events.tell(&Event::Failed(error.clone()));
         if !self.is_signed_in() {
             self.set(State::Failed(error.clone()));
         }
@@ -560,16 +673,12 @@ impl Inner {
 
     /// Nothing is under way: who is not known to be signed in is not.
     fn settle(&self) {
-        if *self.state.borrow() == State::Unknown {
+        if *self.told.state.borrow() == State::Unknown {
             self.set(State::SignedOut);
         }
     }
 
     fn set(&self, state: State) {
-        let changed = *self.state.borrow() != state;
-        if changed {
-            *self.state.borrow_mut() = state.clone();
-            self.states.tell(&state);
-        }
+        self.told.set(state);
     }
 }

@@ -209,6 +209,29 @@ impl SignIn {
         Ok(sign_in)
     }
 
+    /// What [`SignIn::from_json`] reads as this.
+    pub fn to_json(&self) -> Json {
+        let text = |text: &Option<String>| text.as_ref().map(Json::from);
+        let list = |list: &[String]| (!list.is_empty()).then(|| Json::from(list));
+        let (preferred, required) = match &self.acr {
+            Some(Acr::Preferred(values)) => (Some(Json::from(values.as_slice())), None),
+            Some(Acr::Required(values)) => (None, Some(Json::from(values.as_slice()))),
+            None => (None, None),
+        };
+        let extra = || Json::Object(self.extra.iter().map(|(name, value)| (name.clone(), Json::from(value))).collect());
+        let prompt = || Json::Array(self.prompt.iter().map(|prompt| prompt.as_str().into()).collect());
+        Json::object(vec![
+            ("extra", (!self.extra.is_empty()).then(extra)),
+            ("login_hint", text(&self.login_hint)),
+            ("max_age_seconds", self.max_age.map(|max_age| max_age.as_secs().into())),
+            ("preferred_acr", preferred),
+            ("prompt", (!self.prompt.is_empty()).then(prompt)),
+            ("required_acr", required),
+            ("return_to", text(&self.return_to)),
+            ("ui_locales", list(&self.ui_locales)),
+        ])
+    }
+
     /// How the user shall authenticate.
     pub fn acr(mut self, acr: Acr) -> SignIn {
         self.acr = Some(acr);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{secret::Secret, time::ClockSkew, url::HttpUrl};
+use super::{json::Json, secret::Secret, time::ClockSkew, url::HttpUrl, wire::Wire};
 
 /// Why something did not work.
 ///
@@ -146,6 +146,24 @@ macro_rules! errors {
             }
         }
 
+        impl Wire for $name {
+            fn write(&self) -> Json {
+                #[allow(unused_mut)]
+                let mut members = vec![("code", Some(self.code().into()))];
+                match self {
+                    $(Self::$variant $({ $($field),+ })? => { $($(members.push((stringify!($field), Some($field.write())));)+)? })+
+                }
+                Json::object(members)
+            }
+
+            fn read(json: &Json) -> Option<Self> {
+                Some(match json.text("code")? {
+                    $($code => Self::$variant $({ $($field: Wire::member(json, stringify!($field))?),+ })?,)+
+                    _ => return None,
+                })
+            }
+        }
+
         impl From<$name> for Error {
             fn from(error: $name) -> Error {
                 Error::$name(error)
@@ -160,6 +178,7 @@ errors! {
     Interrupted {
         Busy = "busy": "another tab is renewing the session at this moment",
         FrameTimedOut = "frame_timed_out": "the provider did not answer in a hidden frame: it may forbid being framed, or want to show a page",
+        KeepGone = "keep_gone": "the worker that kept the session has gone: reload the page",
         Offline { from: Source } = "offline": "the browser is offline",
         SignInNeeded = "sign_in_needed": "nobody is signed in: call `sign_in` first",
         StorageBlocked = "storage_blocked": "the browser blocks storage for this site, so a sign-in could not be finished after the redirect",
@@ -239,6 +258,7 @@ errors! {
         Framed = "framed": "the app is framed by another site, where a sign-in could be tricked out of a user: open it in a window of its own",
         InsecureContext = "insecure_context": "this page has no WebCrypto: serve it over https, or from localhost",
         IssuerMalformed = "issuer_malformed": "`issuer` must be an https URL (http only on this machine) without query or fragment, exactly as the provider writes it",
+        KeepUnavailable = "keep_unavailable": "no worker started to keep the tokens: look whether its script is where it should be, and whether `worker-src` and `script-src` of the Content-Security-Policy allow it",
         LeewayTooLong = "leeway_too_long": "`clock_leeway` must be at most 300 seconds: for a clock that is further off there is `clock_skew`",
         NoWindow = "no_window": "there is no page here: a client can be opened in a browser window only",
         OpenidMissing = "openid_missing": "`scopes` must contain `openid`, or the app says that it only wants OAuth with `oauth_only`",
@@ -253,6 +273,7 @@ errors! {
         RequestMalformed = "request_malformed": "a request must have a valid method, URL and headers",
         ResourceMalformed = "resource_malformed": "`resource` must list absolute URIs without a fragment (RFC 8707 §2)",
         ScopeMalformed = "scope_malformed": "`scopes` must be words of visible ASCII characters without quotes and back slashes, one space between",
+        TokenIsKept = "token_is_kept": "the access token stays in the keep: call the API with `fetch`, or see what `dangerous_expose_access_token` costs",
         UserInfoUnavailable = "user_info_unavailable": "there is no user info: the provider has no endpoint for it, or the app did not ask for `openid`",
     }
 }

@@ -139,7 +139,7 @@ impl Claims {
         members.iter().map(pair as fn(&(String, Json)) -> (&str, &Json))
     }
 
-    /// Claims of a UserInfo response, after its `sub` was compared.
+    /// Claims of a UserInfo response, after its `sub` was compared; or what our own keep says that it verified.
     pub(crate) fn compared(object: Json) -> Claims {
         Claims(Arc::new(object))
     }

@@ -231,6 +231,12 @@ impl Number {
     }
 }
 
+impl Number {
+    pub(crate) fn minus(value: u64) -> Number {
+        Number(format!("-{value}"))
+    }
+}
+
 impl From<u64> for Number {
     fn from(value: u64) -> Number {
         Number(value.to_string())

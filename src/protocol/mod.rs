@@ -32,6 +32,7 @@ pub mod time;
 pub mod token;
 pub mod url;
 pub mod user_info;
+pub(crate) mod wire;
 
 pub use authorize::{Acr, Entropy, PendingLogin, Prompt, Registration, ResponseMode, Scope, SignIn, StateDigest};
 pub use callback::{AuthorizationCode, Callback};

@@ -41,8 +41,8 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
     toolbox.run("shrinking it", toolbox.command("wasm-opt").arg("-Oz").arg(&wasm).arg("-o").arg(&wasm))?;
 
     let text = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-    let [wire, keep] = ["pkg/wire.js", "pkg/keep.js"].map(|path| text(&toolbox.path(path)));
-    let whole = worker(&text(&out.join("tokenkeep.js"))?, &wire?, &keep?)?;
+    let [wire, keep, served] = ["wire", "keep", "worker"].map(|name| text(&toolbox.path(&format!("pkg/{name}.js"))));
+    let whole = worker(&text(&out.join("tokenkeep.js"))?, &wire?, &keep?, &served?)?;
     fs::write(out.join("keep.js"), whole).map_err(|error| format!("the worker cannot be written: {error}"))?;
 
     for name in TAKEN_ALONG {
@@ -55,19 +55,21 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
     Ok(files.into_iter().zip(bytes).collect())
 }
 
-/// One script of the three: bundlers copy a worker as it is, and what it imports would not be there.
-fn worker(glue: &str, wire: &str, keep: &str) -> Result<String> {
+/// One script of the four: bundlers copy a worker as it is, and what it imports would not be there.
+fn worker(glue: &str, wire: &str, keep: &str, served: &str) -> Result<String> {
     const EXPORT: &str = "\nexport { initSync, __wbg_init as default };\n";
-    const IMPORTS: &str = "\nimport load, { keep } from \"./wasm/tokenkeep.js\";\nimport { NOTE, nameOf } from \"./wire.js\";\n";
+    const WIRE: &str = "\nimport { NOTE, nameOf } from \"./wire.js\";\n";
+    const BOTH: &str = "\nimport { serve } from \"./keep.js\";\nimport load, { keep } from \"./wasm/tokenkeep.js\";\n";
     let parts = |text: &str, part: &str| text.split_once(part).map(|(before, after)| [before, after].concat());
     let glue = parts(glue, EXPORT).ok_or("wasm-bindgen exports something else now")?;
-    let keep = parts(keep, IMPORTS).ok_or("keep.js imports something else now")?;
+    let keep = parts(keep, WIRE).ok_or("keep.js imports something else now")?;
+    let served = parts(served, BOTH).ok_or("worker.js imports something else now")?;
     let alone = |text: &str| {
         ["async function", "class", "const", "function"]
             .iter()
             .fold(text.to_owned(), |text, kind| text.replace(&format!("\nexport {kind} "), &format!("\n{kind} ")))
     };
-    Ok([alone(&glue), "\nconst load = __wbg_init;\n".into(), alone(wire), keep].concat())
+    Ok([alone(&glue), "\nconst load = __wbg_init;\n".into(), alone(wire), alone(&keep.replace("\nexport { serve };\n", "\n")), served].concat())
 }
 
 pub(crate) fn table(sizes: &[(&str, Bytes)]) -> String {

@@ -18,6 +18,11 @@ use super::{
 /// Stands in the built page for a nonce that is new in every response.
 const NONCE: &str = "{{__TRUNK NONCE__}}";
 
+/// The worker of the Leptos demo, and the policy that its server should send with it.
+const KEEP: &str = "/keep_loader.js";
+const OF_KEEP: &str =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' http://localhost:9400 http://localhost:9500";
+
 /// Where the browser says that a page did what its Content-Security-Policy forbids.
 const REPORTS: &str = "/content-security-policy-report";
 
@@ -51,10 +56,9 @@ impl App {
         Self { origin: format!("http://127.0.0.1:{}", server.port), log, config, config_is_held, server: Some(server).into() }
     }
 
-    /// Whether the worker of the npm package is among the files.
+    /// Whether there is a worker for the keep. Without one it is in the page.
     pub(crate) fn has_worker(&self) -> bool {
-        let assets = fs::read_dir(dist().join("assets")).into_iter().flatten().flatten();
-        assets.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("keep-"))
+        !keep_is_in_page()
     }
 
     pub(crate) fn url(&self, place: &str) -> String {
@@ -98,7 +102,8 @@ fn answer(request: &Request, files: &Files, config: &Response) -> Response {
     match (request.method.as_str(), request.path()) {
         ("POST", REPORTS) => Response { status: 204, ..Response::default() },
         ("GET", "/config.json") => config.clone().with("cache-control", "no-cache"),
-        ("GET", path) => files.read(path, config),
+        ("GET", KEEP) if keep_is_in_page() => Response::new(404, "text/plain", "this app has no worker"),
+        ("GET", path) => files.read(path, config, request.header("host").unwrap_or_default()),
         _ => Response::new(405, "text/plain", "only GET"),
     }
 }
@@ -108,6 +113,11 @@ struct Files {
     folder: PathBuf,
     policy: String,
     headers: Vec<(String, String)>,
+}
+
+/// TOKENKEEP_KEEP=page: the Leptos demo finds no worker.
+fn keep_is_in_page() -> bool {
+    env::var("TOKENKEEP_KEEP").is_ok_and(|keep| keep == "page")
 }
 
 fn dist() -> PathBuf {
@@ -138,34 +148,40 @@ impl Files {
     }
 
     /// A file, or the page of the app for what is none: its router knows what to show.
-    fn read(&self, path: &str, config: &Response) -> Response {
+    fn read(&self, path: &str, config: &Response, host: &str) -> Response {
         let file = path.trim_start_matches('/');
         let is_safe = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
         let known = (is_safe && file.contains('.')).then(|| fs::read(self.folder.join(file)).ok()).flatten();
         let response = match known {
             Some(bytes) if file != "index.html" => {
-                Response::new(200, content_type(file), bytes).with("cache-control", "public, max-age=31536000, immutable")
+                let response = Response::new(200, content_type(file), bytes).with("cache-control", "public, max-age=31536000, immutable");
+                if path == KEEP { response.with("content-security-policy", told(OF_KEEP, config, host)) } else { response }
             }
-            _ => self.page(config),
+            _ => self.page(config, host),
         };
         self.headers.iter().fold(response, |response, (name, value)| response.with(name, value))
     }
 
-    fn page(&self, config: &Response) -> Response {
+    fn page(&self, config: &Response, host: &str) -> Response {
         let nonce = format!("{:016x}", RandomState::new().build_hasher().finish());
         let html = fs::read_to_string(self.folder.join("index.html")).expect("index.html");
         assert!(html.contains(NONCE) == self.policy.contains("{{NONCE}}"), "index.html has no {NONCE}: was it built with create_nonce?");
         let policy = self.policy.replace("{{NONCE}}", &nonce);
-        // The policy names the demo's usual ports, and these are others.
-        let configured: Value = serde_json::from_slice(&config.body).unwrap_or_default();
-        let origin = |member: &str| configured[member].as_str().map(|url| url.trim_end_matches('/').to_owned());
-        let policy = match (origin("issuer"), origin("api")) {
-            (Some(issuer), Some(api)) => policy.replace("http://localhost:9400", &issuer).replace("http://localhost:9500", &api),
-            _ => policy,
-        };
+        let policy = told(&policy, config, host);
         Response::new(200, "text/html; charset=utf-8", html.replace(NONCE, &nonce))
             .with("cache-control", "no-cache")
             .with("content-security-policy", format!("{policy}; report-uri {REPORTS}"))
+    }
+}
+
+/// A policy names the demo's usual ports, and these are others.
+fn told(policy: &str, config: &Response, host: &str) -> String {
+    let configured: Value = serde_json::from_slice(&config.body).unwrap_or_default();
+    let origin = |member: &str| configured[member].as_str().map(|url| url.trim_end_matches('/').to_owned());
+    let policy = policy.replace("http://127.0.0.1:8080", &format!("http://{host}"));
+    match (origin("issuer"), origin("api")) {
+        (Some(issuer), Some(api)) => policy.replace("http://localhost:9400", &issuer).replace("http://localhost:9500", &api),
+        _ => policy,
     }
 }
 

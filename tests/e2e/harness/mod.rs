@@ -73,7 +73,9 @@ impl World {
         let app = App::start().await;
         let (provider, browser) = tokio::join!(Provider::start(&app.origin, setting), Browser::start(&app.origin, setting.cookies));
         app.serve_config(Response::new(200, "application/json", App::config(&provider).to_string()));
-        Self { app, browser, provider, tolerated: Vec::new().into() }
+        // The console says it, too, when there is no worker.
+        let tolerated = if app.has_worker() { Vec::new() } else { vec!["keep_loader.js"] };
+        Self { app, browser, provider, tolerated: tolerated.into() }
     }
 
     /// Whether the tokens are in a worker that is still there after a reload.

@@ -1,0 +1,369 @@
+//! The page's end of a keep in a [`SharedWorker`](https://developer.mozilla.org/docs/Web/API/SharedWorker). Messages are carried by the
+//! script that the npm package has, too; here is what they mean.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    rc::{Rc, Weak},
+};
+
+use js_sys::{Object, Reflect};
+use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
+
+use super::{
+    AddressBar,
+    Arg::{Is, Text, Value},
+    call, fetch, new, settled, text,
+};
+use crate::{
+    keep::{
+        Config, Event, Session,
+        flight::Flight,
+        ports::{Answer, Http},
+    },
+    page::{
+        Client, Finished, Kept, KeptIn, Link, SignOut, State, Subscription, Told, Worker, place,
+        ports::{Navigation, Wake},
+        worker::OpenHere,
+    },
+    protocol::{Claims, Error, Interrupted, Json, Misconfigured, Request, Response, SignIn, Source, wire::Wire},
+};
+
+#[wasm_bindgen(module = "/pkg/remote.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn connect(kind: &str, options: &JsValue) -> Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen(module = "/pkg/response.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = handOver)]
+    fn hand_over() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_name = takeResponse)]
+    fn take_response() -> Result<JsValue, JsValue>;
+}
+
+// Both ends import it: this takes it along.
+#[wasm_bindgen(module = "/pkg/wire.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = nameOf)]
+    fn _name_of();
+}
+
+/// What names the worker's code: it is of this very crate.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Kept {
+    /// Opens a client. Its state is unknown until a worker has started, and calls wait for that. What cannot work becomes [`State::Failed`].
+    ///
+    /// **When this returns, the response of a sign-in has left the address bar.** [`Client::finish_sign_in`] has it.
+    ///
+    /// ```no_run
+    /// use tokenkeep::{Config, Worker};
+    ///
+    /// let config = Config::new("https://login.example.com", "my-app").api("https://api.example.com/");
+    /// let client = config.keep_in(Worker::at("/keep_loader.js")).open();
+    /// ```
+    pub fn open(&self) -> Client {
+        // Without a page there is no worker either.
+        let _ = take_response();
+        let there = Rc::new(There {
+            told: Told::default(),
+            config: self.config.clone(),
+            address_bar: AddressBar::new(),
+            door: RefCell::default(),
+            opening: RefCell::default(),
+            listening: RefCell::default(),
+        });
+        if let Some(address_bar) = &there.address_bar {
+            let page = Rc::downgrade(&there);
+            address_bar.on_wake(Rc::new(move |wake| {
+                if let (Wake::Returned, Some(page)) = (wake, page.upgrade()) {
+                    page.told.leavings.tell(&false);
+                }
+            }));
+        }
+        let (worker, page) = (self.worker.clone(), Rc::downgrade(&there));
+        let opening = Flight::new(async move { find(worker, page).await });
+        *there.opening.borrow_mut() = Some(opening.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            // What came of it is in the state.
+            let _ = opening.await;
+        });
+        Client::linked(there)
+    }
+}
+
+/// Tries one kind of worker after the other.
+async fn find(worker: Worker, page: Weak<There>) -> Result<Door, Error> {
+    let gone = || Error::from(Interrupted::KeepGone);
+    let config = page.upgrade().ok_or_else(gone)?.config.clone();
+    let mut outcome = Err(Misconfigured::KeepUnavailable.into());
+    for kind in worker.kinds {
+        let hears = page.clone();
+        let tell = Closure::<dyn Fn(JsValue) -> JsValue>::new(move |told: JsValue| {
+            if let (Some(page), Some(told)) = (hears.upgrade(), told.as_string()) {
+                page.hear(&told);
+            }
+            JsValue::UNDEFINED
+        });
+        match begin(&worker, *kind, &config, tell.as_ref()).await {
+            Ok(remote) => {
+                page.upgrade().ok_or_else(gone)?.listening.borrow_mut().push(Listening::Messages(tell));
+                outcome = Ok(Door::There(remote, *kind));
+                break;
+            }
+            // The worker is there, and says no.
+            Err(thrown) if thrown.is_string() => {
+                outcome = Err(refused(&thrown));
+                break;
+            }
+            Err(_) => {}
+        }
+    }
+    let page = page.upgrade().ok_or_else(gone)?;
+    if let (Err(Error::Misconfigured(Misconfigured::KeepUnavailable)), Some(open)) = (&outcome, worker.otherwise) {
+        outcome = page.opened_here(open);
+    }
+    match &outcome {
+        Ok(door) => *page.door.borrow_mut() = Some(door.clone()),
+        Err(error) => {
+            page.told.events.tell(&Event::Failed(error.clone()));
+            page.told.set(State::Failed(error.clone()));
+        }
+    }
+    outcome
+}
+
+async fn begin(worker: &Worker, kind: KeptIn, config: &Config, tell: &JsValue) -> Result<JsValue, JsValue> {
+    let options = Object::new().into();
+    let linger = u32::try_from(worker.linger.as_millis()).unwrap_or(u32::MAX);
+    let (config, kind) = (config.to_json().to_string(), if kind == KeptIn::SharedWorker { "shared" } else { "worker" });
+    let texts = [("config", config.as_str()), ("script", &worker.script), ("wasm", VERSION)];
+    for (name, value) in
+        texts.map(|(name, value)| (name, value.into())).into_iter().chain([("linger", linger.into()), ("tell", tell.clone())])
+    {
+        Reflect::set(&options, &name.into(), &value)?;
+    }
+    settled(&connect(kind, &options)?).await
+}
+
+/// A page whose keep is elsewhere.
+struct There {
+    told: Told,
+    config: Config,
+    address_bar: Option<AddressBar>,
+    door: RefCell<Option<Door>>,
+    opening: RefCell<Option<Flight<Result<Door, Error>>>>,
+    listening: RefCell<Vec<Listening>>,
+}
+
+/// Where the keep was found.
+#[derive(Clone)]
+enum Door {
+    Here(Rc<dyn Link>),
+    There(JsValue, KeptIn),
+}
+
+/// What is listened to as long as the page is there.
+enum Listening {
+    Messages(#[expect(dead_code, reason = "JavaScript calls it")] Closure<dyn Fn(JsValue) -> JsValue>),
+    Page(#[expect(dead_code, reason = "it ends when it is dropped")] [Subscription; 3]),
+}
+
+impl There {
+    fn hear(&self, told: &str) {
+        let Ok(told) = Json::parse(told) else { return };
+        if let Some(event) = Event::read(&told) {
+            self.told.events.tell(&event);
+        } else if let Some(state) = State::read(&told) {
+            self.told.set(state);
+        }
+    }
+
+    /// No worker started: the keep is in this page, with what a script took out of the address.
+    fn opened_here(self: &Rc<Self>, open: OpenHere) -> Result<Door, Error> {
+        let address = hand_over().ok().and_then(|response| text(&response, "address"));
+        let client = open(&self.config, address)?;
+        let [states, events, leavings] = [(); 3].map(|()| Rc::downgrade(self));
+        let listening = [
+            client.on_state(move |state| on(&states, |told| told.set(state.clone()))),
+            client.on_event(move |event| on(&events, |told| told.events.tell(event))),
+            client.on_leaving(move |leaving| on(&leavings, |told| told.leavings.tell(leaving))),
+        ];
+        self.listening.borrow_mut().push(Listening::Page(listening));
+        Ok(Door::Here(client.link()))
+    }
+
+    /// Asks the keep: at once if it is known where it is.
+    fn ask<T: 'static>(
+        &self,
+        here: impl FnOnce(Rc<dyn Link>) -> Answer<'static, Result<T, Error>> + 'static,
+        there: impl FnOnce(&JsValue) -> Result<JsValue, JsValue> + 'static,
+        read: impl AsyncFnOnce(JsValue) -> Option<Result<T, Error>> + 'static,
+    ) -> Answer<'static, Result<T, Error>> {
+        let ask = move |door: &Door| -> Answer<'static, Result<T, Error>> {
+            match door {
+                Door::Here(link) => here(link.clone()),
+                Door::There(remote, _) => {
+                    let asked = there(remote);
+                    Box::pin(async move {
+                        let answer = match asked {
+                            Ok(promise) => settled(&promise).await,
+                            Err(thrown) => Err(thrown),
+                        };
+                        let answer = answer.map_err(|thrown| refused(&thrown))?;
+                        // Our own keep says nothing else.
+                        read(answer).await.unwrap_or_else(|| Err(Interrupted::KeepGone.into()))
+                    })
+                }
+            }
+        };
+        if let Some(door) = &*self.door.borrow() {
+            return ask(door);
+        }
+        let opening = self.opening.borrow().clone();
+        Box::pin(async move {
+            match opening {
+                Some(opening) => ask(&opening.await?).await,
+                None => Err(Interrupted::KeepGone.into()),
+            }
+        })
+    }
+}
+
+impl Link for There {
+    fn told(&self) -> &Told {
+        &self.told
+    }
+
+    fn kept_in(&self) -> Option<KeptIn> {
+        self.door.borrow().as_ref().map(|door| if let Door::There(_, kind) = door { *kind } else { KeptIn::Page })
+    }
+
+    fn sign_in(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<(), Error>> {
+        let options = sign_in.to_json().to_string();
+        let leaving =
+            self.ask(|link| link.sign_in(sign_in), move |remote| call(remote, "sign_in", &[Text(&options)]), async |_| Some(Ok(())));
+        // A keep in this page says so itself.
+        let says = !matches!(&*self.door.borrow(), Some(Door::Here(_)));
+        if says {
+            self.told.leavings.tell(&true);
+        }
+        Box::pin(async move {
+            let outcome = leaving.await;
+            if says && outcome.is_err() {
+                self.told.leavings.tell(&false);
+            }
+            outcome
+        })
+    }
+
+    fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>> {
+        self.ask(Link::finish_sign_in, |remote| call(remote, "finish_sign_in", &[]), async |told| read(&told).map(Ok))
+    }
+
+    fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, request: Request) -> Answer<'static, Result<Response, Error>> {
+        if http.is_some() && self.kept_in() != Some(KeptIn::Page) {
+            // It would see the token.
+            return Box::pin(async { Err(Misconfigured::TokenIsKept.into()) });
+        }
+        let (opening, door) = (self.opening.borrow().clone(), self.door.borrow().clone());
+        Box::pin(async move {
+            let door = match (door, opening) {
+                (Some(door), _) => door,
+                (None, Some(opening)) => opening.await?,
+                (None, None) => return Err(Interrupted::KeepGone.into()),
+            };
+            match door {
+                Door::Here(link) => link.fetch(http, request).await,
+                Door::There(remote, _) => {
+                    let by = |url: &JsValue, init: &JsValue| {
+                        let asked = new("Request", &[Value(url), Value(init)])?;
+                        call(&remote, "fetch", &[Value(&asked), Is(!request.replay)])
+                    };
+                    fetch::send_by(&request, by).await.map_err(|failure| match failure {
+                        fetch::Refusal::Thrown(thrown) => refused(&thrown),
+                        fetch::Refusal::Http(failure) => failure.of(Source::Api),
+                    })
+                }
+            }
+        })
+    }
+
+    fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>> {
+        self.ask(Link::user_info, |remote| call(remote, "user_info", &[]), async |told| read(&told).map(Ok))
+    }
+
+    fn renew(self: Rc<Self>) -> Answer<'static, Result<Session, Error>> {
+        self.ask(Link::renew, |remote| call(remote, "renew", &[]), async |told| read(&told).map(Ok))
+    }
+
+    fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>> {
+        let local = reach == SignOut::Local;
+        self.ask(move |link| link.sign_out(reach), move |remote| call(remote, "sign_out", &[Is(local)]), async |_| Some(Ok(())))
+    }
+
+    fn signed_out_just_now(&self) -> bool {
+        match &*self.door.borrow() {
+            Some(Door::Here(link)) => link.signed_out_just_now(),
+            Some(Door::There(remote, _)) => call(remote, "signed_out_just_now", &[]).is_ok_and(|is| is.is_truthy()),
+            None => false,
+        }
+    }
+
+    fn front_channel_logout(self: Rc<Self>) -> Answer<'static, bool> {
+        let ended = self.ask(
+            |link| Box::pin(async { Ok(link.front_channel_logout().await) }),
+            |remote| call(remote, "front_channel_logout", &[]),
+            async |is| Some(Ok(is.is_truthy())),
+        );
+        Box::pin(async { ended.await.unwrap_or(false) })
+    }
+
+    fn place(&self, url: &str) -> String {
+        let place = |address_bar: &AddressBar| Some(place(address_bar, url, &self.config.redirect_uri_at(&address_bar.origin())?));
+        self.address_bar.as_ref().and_then(place).unwrap_or_else(|| "/".to_owned())
+    }
+
+    fn close(&self) {
+        match &*self.door.borrow() {
+            Some(Door::Here(link)) => link.close(),
+            Some(Door::There(remote, _)) => drop(call(remote, "close", &[])),
+            None => {}
+        }
+    }
+}
+
+impl Drop for There {
+    fn drop(&mut self) {
+        if let Some(Door::There(remote, _)) = &*self.door.borrow() {
+            // The keep serves whoever else is there.
+            let _ = call(remote, "free", &[]);
+        }
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Door")
+    }
+}
+
+fn on(page: &Weak<There>, tell: impl FnOnce(&Told)) {
+    if let Some(page) = page.upgrade() {
+        tell(&page.told);
+    }
+}
+
+fn read<T: Wire>(told: &JsValue) -> Option<T> {
+    T::read(&Json::parse(&told.as_string()?).ok()?)
+}
+
+/// What the worker, or the script before it, said no with.
+fn refused(thrown: &JsValue) -> Error {
+    read(thrown).unwrap_or_else(|| match text(thrown, "name").as_deref() {
+        Some("AbortError" | "TimeoutError") => Interrupted::TimedOut { from: Source::Api }.into(),
+        _ => Misconfigured::RequestMalformed.into(),
+    })
+}
