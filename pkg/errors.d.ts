@@ -77,6 +77,7 @@ export type AuthErrorCode =
   | "storage_full"
   | "subject_invalid"
   | "timed_out"
+  | "token_is_kept"
   | "token_type_unknown"
   | "unavailable"
   | "unexpected_status"

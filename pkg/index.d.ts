@@ -85,6 +85,15 @@ export interface Options {
   /** How much the clocks of device and provider may differ, in seconds: at most 300. Default 30. */
   clockLeewaySeconds?: number;
   /**
+   * By how many seconds this device's clock is known to be fast; negative where it is slow. Default 0.
+   */
+  clockSkewSeconds?: number;
+  /**
+   * The app may see access tokens (`accessToken`): then so may whatever script gets into the page, and take them away. For an API that `fetch`
+   * cannot call, such as a WebSocket's. Tokens that are bound to a key (`dpop`) are not shown in any case. Default `false`.
+   */
+  dangerousExposeAccessToken?: boolean;
+  /**
    * A front-channel logout without `iss` and `sid` is believed: whoever frames the app's logout page signs its users out. Only for a
    * provider that sends neither.
    */
@@ -102,6 +111,12 @@ export interface Options {
   keep?: Keep | readonly Keep[];
   /** How long a SharedWorker keeps the tokens after the last page has gone, in seconds: enough for a reload. Default 60. */
   lingerSeconds?: number;
+  /**
+   * Where a sign-in waits for its response while its keep is in a worker: `memory`, so that nothing of it is stored; or `durable`, in IndexedDB,
+   * for an engine that ends the worker when the page leaves. A sign-in that got lost begins once more by itself, without typing for who is
+   * signed in at the provider. Default: `memory` where the engine can keep the worker, else `durable`.
+   */
+  pending?: "memory" | "durable";
   /** The wasm, where the bundler does not find it: its URL, its bytes, or a response that brings it. A worker takes no module. */
   wasm?: string | URL | BufferSource | Response | WebAssembly.Module | Promise<Response>;
   /** The script of the worker, where the bundler does not find it: the URL of `tokenkeep/keep.js`, of this very origin. */
@@ -219,6 +234,12 @@ export interface Auth<C extends object = {}> extends Disposable {
    * @throws {DOMException} `AbortError`, or the signal's reason, when it is aborted.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+
+  /**
+   * The access token that a request to this URL would have, for an app that must see it. It is renewed first if need be.
+   * @throws {AuthError} `token_is_kept` without `dangerousExposeAccessToken`; when nobody is signed in, or the URL is not listed.
+   */
+  accessToken(url: string | URL): Promise<string>;
 
   /**
    * Asks the provider for claims about the user who is signed in.

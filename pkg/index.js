@@ -14,16 +14,19 @@ export async function open(options) {
     return new Auth();
   }
   const before = takeResponse();
-  const { wasm, worker, keep = "shared", lingerSeconds = 60, finishSignIn, ...config } = own(options);
+  const { wasm, worker, keep = "shared", lingerSeconds = 60, pending, finishSignIn, ...config } = own(options);
   expect("finishSignIn", finishSignIn, "boolean");
   expect("wasm", wasm, "string", "object");
   expect("worker", worker, "string", "object");
   expect("lingerSeconds", lingerSeconds, "number");
+  if (pending !== undefined && !["durable", "memory"].includes(pending)) {
+    expect("pending", null);
+  }
   const keeps = typeof keep === "string" ? KEEPS.slice(KEEPS.indexOf(keep)) : keep;
   if (!Array.isArray(keeps) || keeps.length === 0 || ![keep].flat().every((keep) => KEEPS.includes(keep))) {
     expect("keep", keeps, "a keep");
   }
-  return Auth.begin(keeps, finishSignIn, { config: json(config), before, wasm, worker, linger: lingerSeconds * 1000 });
+  return Auth.begin(keeps, finishSignIn, { config: json(config), before, wasm, worker, linger: lingerSeconds * 1000, pending });
 }
 
 class Auth {
@@ -98,6 +101,10 @@ class Auth {
     signal.throwIfAborted();
     const once = init?.body instanceof ReadableStream;
     return unlessAborted(signal, this.#call((handle) => handle.fetch(request, once)));
+  }
+
+  accessToken(url) {
+    return this.#call((handle) => handle.access_token(`${url}`));
   }
 
   async userInfo() {
@@ -189,12 +196,12 @@ async function here({ config, before, wasm }, tell) {
 }
 
 /** Opens a keep in a worker, or finds it there. */
-async function elsewhere(kind, { config, linger, wasm, worker }, tell) {
+async function elsewhere(kind, { config, linger, pending, wasm, worker }, tell) {
   const script = worker ?? new URL("./wasm/keep.js", import.meta.url);
   const given = await (wasm ?? located());
   const source = given instanceof Response ? await given.arrayBuffer() : given;
   const isAddress = typeof source === "string" || source instanceof URL;
-  return connect(kind, { config, linger, script, wasm: isAddress ? new URL(source, document.baseURI).href : source, tell });
+  return connect(kind, { config, linger, pending, script, wasm: isAddress ? new URL(source, document.baseURI).href : source, tell });
 }
 
 function unavailable(code, message, cause) {

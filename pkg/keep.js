@@ -6,7 +6,7 @@
 
 import { NOTE, nameOf } from "./wire.js";
 
-const METHODS = ["fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
+const METHODS = ["access_token", "fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
 
 const SMALL = 65_536;
 
@@ -156,14 +156,15 @@ function opened(options) {
   return keeping;
 }
 
-async function begin({ config, linger, wasm, durable, notes }) {
+async function begin({ config, wasm, linger, pending, outlives, notes }) {
   // Nobody opens another keep in this name.
-  if (self.name !== (await nameOf(config, linger, wasm))) {
+  if (self.name !== (await nameOf(config, wasm, { linger, pending }))) {
     const message = "this worker has another configuration";
     throw JSON.stringify({ code: "keep_unavailable", kind: "misconfigured", retryable: false, message });
   }
   const make = await served;
-  const kept = await make(config, wasm, !durable, post);
+  const kept = await make(config, wasm, outlives, post);
+  const durable = pending === undefined ? !outlives : pending === "durable";
   // What a page has noted is from before; later ones have it from here.
   const known = durable ? await logins("readonly", (store) => [store.getAllKeys(), store.getAll()]) : [];
   notes.filter(([key]) => key.startsWith(NOTE)).forEach(([key, text]) => kept.note(key, text));

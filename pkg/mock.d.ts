@@ -115,7 +115,7 @@ export interface MockAuth<C extends object = {}> extends Auth<C> {
 /** An event whose text may be left out. */
 export type MockEvent = Event extends infer E ? (E extends Event ? Omit<E, "text"> & { readonly text?: string } : never) : never;
 
-type Method = "signIn" | "finishSignIn" | "fetch" | "userInfo" | "renew" | "signOut" | "frontChannelLogout" | "close";
+type Method = "signIn" | "finishSignIn" | "fetch" | "accessToken" | "userInfo" | "renew" | "signOut" | "frontChannelLogout" | "close";
 
 /** A call of a method, with its arguments. */
 export type Call = { [M in Method]: { readonly method: M; readonly args: Parameters<Auth[M]> } }[Method];

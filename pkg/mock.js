@@ -3,6 +3,7 @@ import { AuthError } from "./error.js";
 const OPTIONS = [
   "api",
   "fetch",
+  "accessToken",
   "finishSignIn",
   "frontChannelLogout",
   "lifetimeSeconds",
@@ -95,6 +96,13 @@ export function mock(options = {}) {
       const url = origin + pathname;
       tell({ type: "api_answered", url, status: response.status, text: `${url} answered ${response.status}` });
       return response;
+    },
+
+    async accessToken(...args) {
+      note("accessToken", args);
+      signedIn();
+      if (!script.accessToken) throw misconfigured("token_is_kept", "the access token stays in the keep: give mock() an accessToken");
+      return script.accessToken(...args);
     },
 
     async userInfo(...args) {

@@ -14,8 +14,8 @@ export class NotStarted extends Error {}
  * Opens a keep in a worker of this kind, or finds the one that is there.
  * @throws {NotStarted} when there is no such worker. What the keep itself refuses is thrown as it is.
  */
-export async function connect(kind, { config, linger, script, wasm, tell }) {
-  const name = await nameOf(config, linger, wasm).catch((cause) => {
+export async function connect(kind, { config, script, wasm, linger, pending, tell }) {
+  const name = await nameOf(config, wasm, { linger, pending }).catch((cause) => {
     const message = `what was given as wasm is none: ${cause}`;
     throw JSON.stringify({ code: "wasm_unavailable", kind: "misconfigured", retryable: false, message });
   });
@@ -32,7 +32,7 @@ export async function connect(kind, { config, linger, script, wasm, tell }) {
       starting.signal.addEventListener("abort", () => clearTimeout(late));
       const { port, outlives } = start(kind, script, name, fail, starting.signal);
       remote = new Remote(port, tell, resolve, reject);
-      remote.send(["open", { config, linger, wasm, durable: !outlives, framedBy: framedBy(), notes: notes() }]);
+      remote.send(["open", { config, wasm, linger, pending, outlives, framedBy: framedBy(), notes: notes() }]);
     }).catch((why) => {
       throw why instanceof NotStarted || typeof why === "string" ? why : new NotStarted(`no ${kind} worker`, { cause: why });
     });
@@ -169,6 +169,10 @@ class Remote {
     signal.addEventListener("abort", abort, { once: true });
     const call = this.#call("fetch", [{ url, ...init }, once], undefined, transfer);
     return respond(await call.finally(() => signal.removeEventListener("abort", abort)), signal);
+  }
+
+  access_token(url) {
+    return this.#call("access_token", [url]);
   }
 
   user_info() {

@@ -4,12 +4,12 @@
 export const NOTE = "tokenkeep.session.";
 
 /** The name of the keep with this configuration and code. */
-export async function nameOf(config, linger, wasm) {
+export async function nameOf(config, wasm, { linger, pending }) {
   const digest = async (bytes) => {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   };
   // A module goes to a worker of its page alone, which nobody else can name.
   const code = typeof wasm === "string" ? wasm : wasm instanceof WebAssembly.Module ? "module" : await digest(wasm);
-  return `tokenkeep 1 ${await digest(new TextEncoder().encode(JSON.stringify([config, linger, code])))}`;
+  return `tokenkeep 1 ${await digest(new TextEncoder().encode(JSON.stringify([config, code, linger, pending])))}`;
 }

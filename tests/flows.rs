@@ -4,11 +4,12 @@ use std::{
     cell::RefCell,
     rc::Rc,
     task::{Context, Waker},
+    time::Duration,
 };
 
 use tokenkeep::{
-    Event, Finished, SignIn, State,
-    protocol::{Algorithm, Cache, Challenge, Interrupted, Misbehaved, ResponseMode},
+    Error, Event, Finished, SignIn, SignOut, State,
+    protocol::{Algorithm, Cache, Challenge, Interrupted, Misbehaved, Misconfigured, ResponseMode},
 };
 
 use crate::{
@@ -175,4 +176,37 @@ fn a_reading_that_failed_does_not_end_the_next_one() {
     let nobody = Err(Interrupted::SignInNeeded.into());
     assert_eq!((run(ask()), run(third)), (nobody.clone(), nobody));
     assert_eq!(world.count(Endpoint::Metadata), 2);
+}
+
+#[test]
+fn an_access_token_is_shown_to_an_app_that_said_so() {
+    let world = World::new();
+    let shown = |config| {
+        let mut tab = world.tab_with(&config).unwrap();
+        let nobody = run(tab.client.access_token(&format!("{API}me")));
+        tab.sign_in().unwrap();
+        (nobody.map(drop), run(tab.client.access_token(&format!("{API}me"))).map(|token| token.expose().clone()), tab)
+    };
+    let kept: Result<String, Error> = Err(Misconfigured::TokenIsKept.into());
+    let (nobody, token, _) = shown(World::config());
+    assert_eq!((nobody, token), (kept.clone().map(drop), kept.clone()));
+    // One that is bound to a key is of no use without it.
+    let bound = run(world.tab_with(&World::config().dangerous_expose_access_token().dpop(true)).unwrap().client.access_token(API));
+    assert_eq!(bound.map(|token| token.expose().clone()), kept);
+
+    let (nobody, token, tab) = shown(World::config().dangerous_expose_access_token());
+    assert_eq!(nobody, Err(Interrupted::SignInNeeded.into()));
+    tab.fetch(&format!("{API}me")).unwrap();
+    let sent = world.requests().iter().rev().find_map(|sent| sent.header("authorization").map(str::to_owned));
+    assert_eq!(sent, Some(format!("Bearer {}", token.unwrap())));
+    // Only where it may go, and only what is good: it is renewed first.
+    let elsewhere = run(tab.client.access_token("https://elsewhere.example/"));
+    assert_eq!(elsewhere.map(drop), Err(Misconfigured::DestinationNotAllowed.into()));
+    let refreshes = world.count(Endpoint::Token);
+    world.later(Duration::from_secs(3600));
+    assert!(run(tab.client.access_token("/me")).is_err());
+    assert!(run(tab.client.access_token(&format!("{API}me"))).is_ok());
+    assert!(world.count(Endpoint::Token) > refreshes);
+    run(tab.client.sign_out(SignOut::Local)).unwrap();
+    assert_eq!(run(tab.client.access_token(&format!("{API}me"))).map(drop), Err(Interrupted::SignInNeeded.into()));
 }

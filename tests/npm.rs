@@ -10,7 +10,7 @@ use tokenkeep::{
 use crate::test;
 
 /// What only the package itself can say.
-const OF_THE_PACKAGE: [&str; 5] = ["closed", "keep_gone", "keep_unavailable", "provider", "wasm_unavailable"];
+const OF_THE_PACKAGE: [&str; 3] = ["closed", "provider", "wasm_unavailable"];
 
 #[test]
 fn the_union_of_error_codes_is_the_librarys_list() {

@@ -170,6 +170,11 @@ impl Handle {
         })
     }
 
+    /// The access token for a URL, if the app may see it.
+    pub fn access_token(&self, url: &str) -> Promise {
+        promise(self.client.access_token(url), |token| token.expose().into())
+    }
+
     /// Asks the provider about the user.
     pub fn user_info(&self) -> Promise {
         promise(self.client.user_info(), |claims| json::claims(&claims).to_string().into())

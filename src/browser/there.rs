@@ -24,9 +24,9 @@ use crate::{
     page::{
         Client, Finished, Kept, KeptIn, Link, SignOut, State, Subscription, Told, Worker, place,
         ports::{Navigation, Wake},
-        worker::OpenHere,
+        worker::{OpenHere, Pending},
     },
-    protocol::{Claims, Error, Interrupted, Json, Misconfigured, Request, Response, SignIn, Source, wire::Wire},
+    protocol::{Claims, Error, Interrupted, Json, Misconfigured, Request, Response, Secret, SignIn, Source, wire::Wire},
 };
 
 #[wasm_bindgen(module = "/pkg/remote.js")]
@@ -139,10 +139,17 @@ async fn begin(worker: &Worker, kind: KeptIn, config: &Config, tell: &JsValue) -
     let options = Object::new().into();
     let linger = u32::try_from(worker.linger.as_millis()).unwrap_or(u32::MAX);
     let (config, kind) = (config.to_json().to_string(), if kind == KeptIn::SharedWorker { "shared" } else { "worker" });
+    let pending = match worker.pending {
+        Some(Pending::Durable) => "durable".into(),
+        Some(Pending::Memory) => "memory".into(),
+        None => JsValue::UNDEFINED,
+    };
     let texts = [("config", config.as_str()), ("script", &worker.script), ("wasm", VERSION)];
-    for (name, value) in
-        texts.map(|(name, value)| (name, value.into())).into_iter().chain([("linger", linger.into()), ("tell", tell.clone())])
-    {
+    for (name, value) in texts.map(|(name, value)| (name, value.into())).into_iter().chain([
+        ("linger", linger.into()),
+        ("pending", pending),
+        ("tell", tell.clone()),
+    ]) {
         Reflect::set(&options, &name.into(), &value)?;
     }
     settled(&connect(kind, &options)?).await
@@ -289,6 +296,15 @@ impl Link for There {
                 }
             }
         })
+    }
+
+    fn access_token(self: Rc<Self>, url: &str) -> Answer<'static, Result<Secret<String>, Error>> {
+        let [here, there] = [(); 2].map(|()| url.to_owned());
+        self.ask(
+            move |link| link.access_token(&here),
+            move |remote| call(remote, "access_token", &[Text(&there)]),
+            async |token| Some(Ok(Secret::new(token.as_string()?))),
+        )
     }
 
     fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>> {

@@ -109,6 +109,10 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 promise(async move { work?.await.map(|()| JsValue::UNDEFINED) })
             }
             "finish_sign_in" => told(client.finish_sign_in()),
+            "access_token" => {
+                let work = client.access_token(&given());
+                promise(async move { work.await.map(|token| token.expose().into()) })
+            }
             "user_info" => told(client.user_info()),
             "renew" => told(client.renew()),
             "sign_out" => {

@@ -30,6 +30,7 @@ pub struct Config {
     clock_leeway: Duration,
     clock_skew: ClockSkew,
     discovery: Discovery,
+    expose_access_token: bool,
     front_channel_logout_session_required: bool,
     id_token_hint: bool,
     issuer: String,
@@ -76,6 +77,7 @@ impl Config {
             clock_leeway: Duration::from_secs(30),
             clock_skew: ClockSkew::NONE,
             discovery: Discovery::OpenId,
+            expose_access_token: false,
             front_channel_logout_session_required: true,
             id_token_hint: false,
             issuer: issuer.into(),
@@ -128,6 +130,7 @@ impl Config {
                     config.clock_leeway = Duration::from_secs(seconds);
                 }
                 "clock_skew_seconds" => config.clock_skew = ClockSkew::read(value).ok_or_else(wrong)?,
+                "dangerous_expose_access_token" => config.expose_access_token = flag()?,
                 "dangerous_front_channel_logout_without_session" => config.front_channel_logout_session_required = !flag()?,
                 "dpop" => config = config.dpop(flag()?),
                 "id_token_hint" => config.id_token_hint = flag()?,
@@ -194,6 +197,7 @@ impl Config {
             ("client_id", text(&self.client_id)),
             ("clock_leeway_seconds", (self.clock_leeway != usual.clock_leeway).then(|| self.clock_leeway.as_secs().into())),
             ("clock_skew_seconds", (self.clock_skew != usual.clock_skew).then(|| self.clock_skew.write())),
+            ("dangerous_expose_access_token", flag(self.expose_access_token, false)),
             ("dangerous_front_channel_logout_without_session", flag(!self.front_channel_logout_session_required, false)),
             ("dpop", flag(self.token_type == TokenType::Dpop, false)),
             ("id_token_hint", flag(self.id_token_hint, usual.id_token_hint)),
@@ -250,6 +254,14 @@ impl Config {
     /// How this device's clock is known to differ. [`Misbehaved::ClockSkew`](crate::protocol::Misbehaved::ClockSkew) tells.
     pub fn clock_skew(mut self, skew: ClockSkew) -> Config {
         self.clock_skew = skew;
+        self
+    }
+
+    /// The app may see access tokens ([`Client::access_token`](crate::Client::access_token)): then so may whatever script gets into the
+    /// page, and take them away. For an API that cannot be called by [`Client::fetch`](crate::Client::fetch), such as a WebSocket's. A token
+    /// that is bound to a key ([`Config::dpop`]) is not shown in any case.
+    pub fn dangerous_expose_access_token(mut self) -> Config {
+        self.expose_access_token = true;
         self
     }
 
@@ -394,6 +406,7 @@ impl Config {
             clock_leeway: self.clock_leeway,
             clock_skew: self.clock_skew,
             discovery: self.discovery,
+            expose_access_token: self.expose_access_token,
             front_channel_logout_session_required: self.front_channel_logout_session_required,
             id_token_hint: self.id_token_hint,
             issuer,
@@ -424,6 +437,7 @@ pub struct Settings {
     pub(crate) clock_leeway: Duration,
     pub(crate) clock_skew: ClockSkew,
     pub(crate) discovery: Discovery,
+    pub(crate) expose_access_token: bool,
     pub(crate) front_channel_logout_session_required: bool,
     pub(crate) id_token_hint: bool,
     pub(crate) issuer: Issuer,

@@ -78,6 +78,12 @@ impl Handle {
         Box::pin(keep.clone().fetch(request, http))
     }
 
+    /// The access token that a request to this URL would have, if the app may see it.
+    pub fn access_token(&self, url: String) -> Answer<'static, Result<Secret<String>, Error>> {
+        let Handle::Here(keep) = self;
+        Box::pin(keep.clone().access_token(url))
+    }
+
     /// Asks the provider for claims about the user who is signed in.
     pub fn user_info(&self) -> Answer<'static, Result<Claims, Error>> {
         let Handle::Here(keep) = self;

@@ -412,6 +412,20 @@ impl Keep {
         Ok(response)
     }
 
+    /// The access token that a request to this URL would have, if the app may see it.
+    async fn access_token(self: Rc<Self>, url: String) -> Result<Secret<String>, Error> {
+        // One that is bound to our key is of use to nobody else.
+        if !self.settings.expose_access_token || self.is_bound() {
+            return Err(Misconfigured::TokenIsKept.into());
+        }
+        let (_, access) = fetch::check(&Request::get(url), &self.settings.api)?;
+        let generation = self.generation.get();
+        unless(self.ended_since(generation), self.good_token(access)).await.ok_or(Interrupted::SignInNeeded)??;
+        let tokens = self.tokens.borrow();
+        let token = tokens.as_ref().and_then(|tokens| tokens.find(access)).ok_or(Interrupted::SignInNeeded)?;
+        Ok(Secret::copied(token.token.expose()))
+    }
+
     /// Asks the provider about the user who is signed in.
     async fn user_info(self: Rc<Self>) -> Result<Claims, Error> {
         let metadata = self.metadata().await?;

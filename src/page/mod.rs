@@ -30,7 +30,7 @@ use crate::{
     },
     protocol::{
         Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, Secret,
-        SignIn, Source, UnixTime, UrlFault,
+        SignIn, Source, UnixTime,
     },
     session::Ended,
 };
@@ -111,7 +111,13 @@ struct Serving {
 
 /// Signs users in and calls APIs for them: what one page holds. Clones are the same client.
 #[derive(Clone)]
-pub struct Client(Rc<dyn Link>);
+pub struct Client(Rc<Linked>);
+
+/// Without workers there is one kind of link, and what an app does not use of it, it does not carry.
+#[cfg(not(feature = "worker"))]
+type Linked = Inner;
+#[cfg(feature = "worker")]
+type Linked = dyn Link;
 
 /// What a page has to its keep. An app that uses one kind of it does not carry the other.
 pub(crate) trait Link {
@@ -120,6 +126,7 @@ pub(crate) trait Link {
     fn sign_in(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<(), Error>>;
     fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>>;
     fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, request: Request) -> Answer<'static, Result<Response, Error>>;
+    fn access_token(self: Rc<Self>, url: &str) -> Answer<'static, Result<Secret<String>, Error>>;
     fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>>;
     fn renew(self: Rc<Self>) -> Answer<'static, Result<Session, Error>>;
     fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>>;
@@ -327,6 +334,16 @@ impl Client {
         self.0.clone().fetch(http, request)
     }
 
+    /// The access token that a request to this URL would have, for an app that must see it
+    /// ([`Config::dangerous_expose_access_token`]). It is renewed first if need be.
+    ///
+    /// # Errors
+    /// [`Misconfigured::TokenIsKept`] unless the configuration says that the app may see it; when nobody is signed in, or the URL is not
+    /// listed.
+    pub fn access_token(&self, url: &str) -> impl Future<Output = Result<Secret<String>, Error>> + use<> {
+        self.0.clone().access_token(url)
+    }
+
     /// Asks the provider for claims about the user who is signed in.
     ///
     /// # Errors
@@ -426,13 +443,16 @@ impl Link for Inner {
     }
 
     fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, mut request: Request) -> Answer<'static, Result<Response, Error>> {
-        // What the browser makes of the URL is what is compared and what is sent.
-        let resolved = self.navigation.resolve(&request.url).ok_or(UrlFault::Malformed);
-        let resolved = resolved.map(|url| url.split('#').next().unwrap_or_default().to_owned());
+        let resolved = self.resolved(&request.url);
         Box::pin(async move {
-            request.url = resolved.map_err(|_| Misconfigured::RequestMalformed)?;
+            request.url = resolved?;
             self.theirs()?.fetch(request, http).await
         })
+    }
+
+    fn access_token(self: Rc<Self>, url: &str) -> Answer<'static, Result<Secret<String>, Error>> {
+        let resolved = self.resolved(url);
+        Box::pin(async move { self.theirs()?.access_token(resolved?).await })
     }
 
     fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>> {
@@ -523,6 +543,12 @@ impl Inner {
             News::Session(session) => self.shown(session),
             News::Settled => self.settle(),
         }
+    }
+
+    /// What the browser makes of a URL: that is compared, and sent.
+    fn resolved(&self, url: &str) -> Result<String, Misconfigured> {
+        let resolved = self.navigation.resolve(url).ok_or(Misconfigured::RequestMalformed)?;
+        Ok(resolved.split('#').next().unwrap_or_default().to_owned())
     }
 
     fn is_signed_in(&self) -> bool {

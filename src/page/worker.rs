@@ -28,8 +28,18 @@ pub(crate) type OpenHere = fn(&Config, Option<String>) -> Result<Client, Error>;
 pub struct Worker {
     pub(crate) script: String,
     pub(crate) linger: Duration,
+    pub(crate) pending: Option<Pending>,
     pub(crate) kinds: &'static [KeptIn],
     pub(crate) otherwise: Option<OpenHere>,
+}
+
+/// Where a sign-in waits for its response while the page has left for the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// In IndexedDB: for an engine that ends the worker when its last page leaves.
+    Durable,
+    /// In the worker's memory: nothing of it is stored. One that got lost begins once more by itself.
+    Memory,
 }
 
 /// A configuration, and the worker for its keep.
@@ -43,12 +53,18 @@ impl Worker {
     /// The worker with this script, which must be of the app's own origin.
     pub fn at(script: impl Into<String>) -> Worker {
         let kinds = &[KeptIn::SharedWorker, KeptIn::Worker];
-        Worker { script: script.into(), linger: Duration::from_secs(60), kinds, otherwise: None }
+        Worker { script: script.into(), linger: Duration::from_secs(60), pending: None, kinds, otherwise: None }
     }
 
     /// How long tokens are kept after the last page has gone: 60 seconds, until said otherwise. A reload and a sign-in take less.
     pub fn linger(mut self, linger: Duration) -> Worker {
         self.linger = linger;
+        self
+    }
+
+    /// Where a sign-in waits for its response: in memory where the engine can keep the worker, else stored, until said otherwise.
+    pub fn pending(mut self, pending: Pending) -> Worker {
+        self.pending = Some(pending);
         self
     }
 
@@ -71,10 +87,8 @@ impl Worker {
 
 /// Keeps tokens for the pages that open a keep in this worker: all that its `main` does.
 ///
-/// ```no_run
-/// fn main() {
-///     tokenkeep::worker::serve();
-/// }
+/// ```
+/// tokenkeep::worker::serve();
 /// ```
 pub fn serve() {
     #[cfg(target_family = "wasm")]

@@ -137,10 +137,66 @@ test("no message holds a token, and storage none either", async () => {
   const stored = () => [localStorage, sessionStorage].map((storage) => JSON.stringify({ ...storage }));
   const seen = (await page.evaluate("messages")).concat(await page.evaluate(stored)).join("\n");
   assert.match(seen, /"opened"/);
-  for (const secret of [...tokens, "eyJ", "code_verifier"]) {
+  for (const secret of [...tokens, "eyJ", "verifier"]) {
     assert.ok(!seen.includes(secret), `${secret} was seen`);
   }
   await context.close();
+});
+
+test("the access token is shown to an app that said so, and to no other", async () => {
+  const shown = { ...own, dangerousExposeAccessToken: true };
+  const page = await signedIn(shown);
+  const token = (options, keep) => async () => {
+    await open(page, { ...options, ...(keep && { keep: [keep] }) });
+    return page.evaluate((url) => auth.accessToken(url).catch(({ code, kind }) => [code, kind]), "/api/calls");
+  };
+  const given = await token(shown)();
+  await page.evaluate(() => auth.fetch("/api/calls"));
+  assert.equal(calls.at(-1).headers.authorization, `Bearer ${given}`);
+  assert.equal(await page.evaluate(() => auth.accessToken("https://elsewhere.example/").catch(({ code }) => code)), "destination_not_allowed");
+  for (const keep of ["shared", "worker", "page"]) {
+    assert.deepEqual(await token(own, keep)(), ["token_is_kept", "misconfigured"], keep);
+    // Here nobody is signed in, and a token that is bound to a key is for nobody.
+    assert.deepEqual(await token({ ...shown, dpop: true }, keep)(), ["token_is_kept", "misconfigured"], keep);
+  }
+  await page.context().close();
+});
+
+test("a sign-in waits in memory or in storage, as the app says", async () => {
+  const waiting = () => {
+    const opening = indexedDB.open("tokenkeep.logins");
+    return new Promise((resolve, reject) => {
+      opening.onerror = reject;
+      opening.onsuccess = () => {
+        const { result } = opening;
+        const there = result.objectStoreNames.contains("logins");
+        const asked = there && result.transaction("logins").objectStore("logins").getAll();
+        // What was used leaves a mark without secrets.
+        there ? (asked.onsuccess = () => resolve(asked.result.filter((text) => text.includes(`"verifier"`)).length)) : resolve(0);
+        result.close();
+      };
+    });
+  };
+  for (const [pending, stored] of [["durable", 1], ["memory", 0]]) {
+    const page = await visit("/deep?link=2");
+    const chosen = { ...options, pending };
+    await open(page, chosen);
+    const there = await visit("/", { context: page.context() });
+    await page.evaluate(() => void auth.signIn());
+    await page.waitForURL(`${demo.issuer}/**`);
+    assert.equal(await there.evaluate(waiting), stored, pending);
+    await answerProvider(page);
+    await page.waitForURL(`${site.origin}/callback?*`);
+    await page.waitForFunction(() => window.tokenkeep !== undefined);
+    assert.equal(await open(page, chosen), "signed_in", pending);
+    assert.equal(page.url(), `${site.origin}/deep?link=2`);
+    assert.equal(await there.evaluate(waiting), 0, pending);
+    await page.context().close();
+  }
+  const page = await visit();
+  const { code, option } = await open(page, { ...options, pending: "session" });
+  assert.deepEqual([code, option], ["option_type", "pending"]);
+  await page.context().close();
 });
 
 test("bodies go there and back", async () => {

@@ -1,0 +1,5 @@
+//! The worker beside it.
+
+fn main() {
+    tokenkeep::worker::serve();
+}
