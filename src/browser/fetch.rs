@@ -60,7 +60,10 @@ async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
 
 /// Sends it in another way than by the page's own `fetch`.
 #[cfg(feature = "worker")]
-pub(super) async fn send_by(request: &Request, by: impl FnOnce(&JsValue, &JsValue) -> Result<JsValue, JsValue>) -> Result<Response, Refusal> {
+pub(super) async fn send_by(
+    request: &Request,
+    by: impl FnOnce(&JsValue, &JsValue) -> Result<JsValue, JsValue>,
+) -> Result<Response, Refusal> {
     let abort = Abort::after(request.deadline)?;
     let init = init(request, &abort)?;
     let sent = settled(&by(&request.url.as_str().into(), &init)?).await;

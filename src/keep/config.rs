@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::protocol::{
     Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, Scope, TokenType, Unreadable,
-    UserInfoFormat,
-    wire::Wire,
+    UserInfoFormat, wire::Wire,
 };
 
 use super::fetch::Destination;

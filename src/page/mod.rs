@@ -16,11 +16,11 @@ use std::{
 
 use listeners::Listeners;
 pub use listeners::Subscription;
-#[cfg(feature = "worker")]
-pub use worker::{Kept, Worker};
+use ports::{FramedBy, Navigation, Wake};
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 pub(crate) use redirect::place;
-use ports::{FramedBy, Navigation, Wake};
+#[cfg(feature = "worker")]
+pub use worker::{Kept, Worker};
 
 use crate::{
     keep::{

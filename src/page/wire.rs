@@ -187,7 +187,7 @@ mod tests {
         keep::Config,
         protocol::{
             Access, Acr, Algorithm, ClockSkew, Error, Interrupted, Misbehaved, Misconfigured, Prompt, ProviderError, ResponseMode, SignIn,
-            Source, Unreadable, UnixTime, UserInfoFormat,
+            Source, UnixTime, Unreadable, UserInfoFormat,
         },
     };
 

@@ -69,7 +69,8 @@ fn worker(glue: &str, wire: &str, keep: &str, served: &str) -> Result<String> {
             .iter()
             .fold(text.to_owned(), |text, kind| text.replace(&format!("\nexport {kind} "), &format!("\n{kind} ")))
     };
-    Ok([alone(&glue), "\nconst load = __wbg_init;\n".into(), alone(wire), alone(&keep.replace("\nexport { serve };\n", "\n")), served].concat())
+    Ok([alone(&glue), "\nconst load = __wbg_init;\n".into(), alone(wire), alone(&keep.replace("\nexport { serve };\n", "\n")), served]
+        .concat())
 }
 
 pub(crate) fn table(sizes: &[(&str, Bytes)]) -> String {

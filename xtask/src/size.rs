@@ -109,14 +109,17 @@ impl Sizes {
 
     pub(crate) fn json(&self) -> String {
         let Self { base, with, page, worker } = self;
-        let apps = [("base", base), ("with", with), ("page", page), ("worker", worker)].map(|(name, app)| format!(r#""{name}": {}"#, app.json()));
+        let apps =
+            [("base", base), ("with", with), ("page", page), ("worker", worker)].map(|(name, app)| format!(r#""{name}": {}"#, app.json()));
         format!(r#"{{{}, "difference": {}}}"#, apps.join(", "), self.difference().json())
     }
 
     pub(crate) fn table(&self) -> String {
         let mut table = Bytes::head();
         let mut row = |name: &str, bytes: Bytes| table.push_str(&bytes.row(name));
-        for (name, app) in [("Leptos with router", &self.base), ("signing in", &self.with), ("keep in a worker", &self.page), ("the worker", &self.worker)] {
+        for (name, app) in
+            [("Leptos with router", &self.base), ("signing in", &self.with), ("keep in a worker", &self.page), ("the worker", &self.worker)]
+        {
             row(name, app.total());
             row("    wasm", app.wasm);
             row("    js", app.js);

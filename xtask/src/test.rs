@@ -128,7 +128,18 @@ fn clippy(toolbox: &Toolbox) -> Tally {
         cargo.arg("clippy").args(arguments).args(["--", "-D", "warnings"]);
         check(&mut cargo)
     };
-    let apps = ["-p", "tokenkeep-demo", "-p", "tokenkeep-npm", "-p", "tokenkeep-size-base", "-p", "tokenkeep-size-with", "-p", "tokenkeep-size-worker"];
+    let apps = [
+        "-p",
+        "tokenkeep-demo",
+        "-p",
+        "tokenkeep-npm",
+        "-p",
+        "tokenkeep-size-base",
+        "-p",
+        "tokenkeep-size-with",
+        "-p",
+        "tokenkeep-size-worker",
+    ];
     all([
         clippy(&["--workspace", "--all-targets"]),
         // Alone, because the other packages turn its feature on.
