@@ -53,6 +53,9 @@ class Page {
   }
 
   on_open({ framedBy, ...options }) {
+    if (this.#handle !== undefined) {
+      return;
+    }
     this.#here();
     // What is told to a page in the back/forward cache ends it. It hears how things are when it comes back.
     const told = (told) => pages.has(this) && this.post(["tell", told]);
@@ -66,7 +69,7 @@ class Page {
   async on_call(id, address, method, ...rest) {
     try {
       const handle = await this.#handle;
-      if (!METHODS.includes(method)) {
+      if (!METHODS.includes(method) || typeof address !== "string") {
         throw new TypeError(`there is no ${method}`);
       }
       handle.at(address);
@@ -111,8 +114,8 @@ class Page {
   }
 
   async on_note(key, text) {
-    if (key.startsWith(NOTE)) {
-      (await keeping)?.note(key, text);
+    if (`${key}`.startsWith(NOTE) && ["string", "undefined"].includes(typeof text)) {
+      (await keeping)?.note(`${key}`, text);
       this.on_woke("visible");
     }
   }

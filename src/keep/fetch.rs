@@ -29,6 +29,7 @@ impl Destination {
     /// assert!(!covers("https://api.example/v10"));
     /// assert!(!covers("https://api.example.evil/v1/orders"));
     /// assert!(!covers("https://api.example/v1/..%2fadmin"));
+    /// assert!(!covers("https://api.example/v1/%252e%252e;/admin"));
     /// # Ok::<(), tokenkeep::Error>(())
     /// ```
     pub fn covers(&self, url: &HttpUrl) -> bool {
@@ -41,7 +42,8 @@ impl Destination {
     }
 }
 
-/// Whether a path has a segment that a browser or a server may resolve to another place: `..`, `.`, also when encoded.
+/// Whether a path has a segment that a browser or a server may resolve to another place: `..` and `.`, also when encoded, once or more, and
+/// before a `;`, which some servers drop with what follows it.
 fn wanders(path: &str) -> bool {
     let mut rest = path.bytes();
     let (mut dots, mut other) = (0u32, false);
@@ -50,7 +52,11 @@ fn wanders(path: &str) -> bool {
             None => b'/',
             Some(b'%') => {
                 let mut digits = rest.clone();
-                let escaped = (digits.next(), digits.next().map(|digit| digit.to_ascii_lowercase()));
+                let mut escape = || (digits.next(), digits.next().map(|digit| digit.to_ascii_lowercase()));
+                let mut escaped = escape();
+                while escaped == (Some(b'2'), Some(b'5')) {
+                    escaped = escape();
+                }
                 let byte = match escaped {
                     (Some(b'2'), Some(b'e')) => b'.',
                     (Some(b'2'), Some(b'f')) | (Some(b'5'), Some(b'c')) => b'/',
@@ -65,7 +71,7 @@ fn wanders(path: &str) -> bool {
         };
         match byte {
             b'.' => dots = dots.saturating_add(1),
-            b'/' if !other && (dots == 1 || dots == 2) => return true,
+            b'/' | b';' if !other && (dots == 1 || dots == 2) => return true,
             b'/' if rest.len() == 0 => return false,
             b'/' => (dots, other) = (0, false),
             _ => other = true,

@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use tokenkeep::KeptIn;
 use tokenkeep::leptos::{SignedIn, SignedOut, use_auth};
 
 use super::Page;
@@ -68,19 +69,33 @@ pub fn Home() -> impl IntoView {
 
 #[component]
 fn TryIt() -> impl IntoView {
+    // Known by now: somebody is signed in.
+    let is_shared = use_auth().client().and_then(|client| client.kept_in()) == Some(KeptIn::SharedWorker);
+    let [tabs, renewal, reload] = if is_shared {
+        [
+            ": it is signed in at once. One worker has the tokens, for all tabs, and nobody is asked.",
+            "Wait until the access token is renewed, or renew it now: it is done once, for all tabs.",
+            "Reload the only tab. In Chromium the worker is still there, and nobody is asked. Elsewhere nothing is left, so the provider is \
+             asked in a hidden frame; if your browser hides you from it there, you are signed out, and one click signs you in again.",
+        ]
+    } else {
+        [
+            ": it is signed in at once. This tab hands its tokens over, sealed, and nobody else is asked.",
+            "Wait until the access token is renewed, or renew it now: one tab does it, and the others have the new one at once.",
+            "Reload the only tab: nothing is stored, so the provider is asked in a hidden frame. If your browser hides you from it \
+             there, you are signed out, and one click signs you in again.",
+        ]
+    };
     view! {
         <h2>"Try it"</h2>
         <ul class="tries">
             <li>
                 <a href="/" target="_blank" rel="noopener">"Open a second tab"</a>
-                ": it is signed in at once. This tab hands its tokens over, sealed, and nobody else is asked."
+                {tabs}
             </li>
             <li>"Sign out in one of them, and look at the other."</li>
-            <li>"Wait until the access token is renewed, or renew it now: one tab does it, and the others have the new one at once."</li>
-            <li>
-                "Reload the only tab: nothing is stored, so the provider is asked in a hidden frame. If your browser hides you from it "
-                "there, you are signed out, and one click signs you in again."
-            </li>
+            <li>{renewal}</li>
+            <li>{reload}</li>
         </ul>
     }
 }
