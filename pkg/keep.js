@@ -1,10 +1,10 @@
 // The keep in a worker: tokens are here, and no page sees one. `remote.js` is the other end of each port; the keep itself is Rust, and
 // `serve` is told how to make it.
 //
-// What a page may say: open, call, abort, note, frame, woke, away, close. What it is told: opened or failed, answers, states and events,
-// what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
+// What a page may say: open, here, call, abort, note, frame, woke, away, close. What it is told: opened or failed, answers, states and
+// events, what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
 
-import { NOTE, nameOf } from "./wire.js";
+import { NOTE, hold, nameOf, whenFree } from "./wire.js";
 
 const METHODS = ["access_token", "fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
 
@@ -31,6 +31,8 @@ let leaving;
 let lingers = 0;
 let isDurable = false;
 let stored = Promise.resolve();
+/** A lock that is free when this worker has gone. */
+let alive;
 /** The pages that are there, the latest last. */
 const pages = new Set();
 /** Which page has which hidden frame. */
@@ -40,10 +42,14 @@ class Page {
   #port;
   #handle;
   #aborts = new Map();
+  #lock;
 
   constructor(port) {
     this.#port = port;
-    port.addEventListener("message", ({ data: [what, ...rest] }) => this[`on_${what}`]?.(...rest));
+    port.addEventListener("message", ({ data }) => {
+      const [what, ...rest] = Array.isArray(data) ? data : [];
+      this[`on_${what}`]?.(...rest);
+    });
     port.addEventListener("close", () => this.on_close());
     port.start();
   }
@@ -61,7 +67,7 @@ class Page {
     const told = (told) => pages.has(this) && this.post(["tell", told]);
     this.#handle = opened(options).then((kept) => kept.join(framedBy, (message) => this.#ask(message), told));
     this.#handle.then(
-      (handle) => this.post(["opened", handle.state(), handle.signed_out_just_now()]),
+      async (handle) => this.post(["opened", handle.state(), handle.signed_out_just_now(), await (alive ??= hold())]),
       (why) => this.post(["failed", ...spoken(why)]),
     );
   }
@@ -124,8 +130,18 @@ class Page {
     (await keeping)?.frame(number, event);
   }
 
+  /** It is there as long as it has this lock: a page that crashes does not say that it is away. */
+  on_here(lock) {
+    this.#lock = lock;
+    whenFree(lock, () => this.#lock === lock && gone(this));
+  }
+
   async on_woke(why) {
     this.#here();
+    if (why === "pageshow") {
+      // It let go of its lock when it left, whenever that is heard here.
+      this.#lock = undefined;
+    }
     const handle = await this.#handle;
     if (why === "pageshow" && handle !== undefined) {
       this.post(["tell", handle.state()]);
@@ -162,7 +178,7 @@ function opened(options) {
 async function begin({ config, wasm, linger, pending, outlives, notes }) {
   // Nobody opens another keep in this name.
   if (self.name !== (await nameOf(config, wasm, { linger, pending }))) {
-    const message = "this worker has another configuration";
+    const message = "this worker has another configuration, or is of another version than the page";
     throw JSON.stringify({ code: "keep_unavailable", kind: "misconfigured", retryable: false, message });
   }
   const make = await served;

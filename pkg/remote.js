@@ -3,7 +3,7 @@
 // Messages are lists: what, and what belongs to it. No token is in any of them; `keep.js` is the other end.
 
 import { handOver } from "./response.js";
-import { NOTE, nameOf } from "./wire.js";
+import { NOTE, hold, nameOf, whenFree } from "./wire.js";
 
 const PATIENCE = 10_000;
 
@@ -33,6 +33,7 @@ export async function connect(kind, { config, script, wasm, linger, pending, tel
       const { port, outlives } = start(kind, script, name, fail, starting.signal);
       remote = new Remote(port, tell, resolve, reject);
       remote.send(["open", { config, wasm, linger, pending, outlives, framedBy: framedBy(), notes: notes() }]);
+      remote.here();
     }).catch((why) => {
       throw why instanceof NotStarted || typeof why === "string" ? why : new NotStarted(`no ${kind} worker`, { cause: why });
     });
@@ -59,7 +60,8 @@ function start(kind, script, name, fail, signal) {
   };
   const failed = (event) => {
     event.preventDefault();
-    fail(event.error ?? new Error(event.message || `${script} did not load`));
+    const message = `${script} did not load: is it there, JavaScript, of this origin, and in the page's worker-src?`;
+    fail(event.error ?? new Error(event.message || message));
   };
   if (kind === "shared") {
     const worker = new SharedWorker(trusted(script), options);
@@ -82,6 +84,11 @@ class Remote {
   #signedOutAt = -Infinity;
   #left = false;
   #gone = new AbortController();
+  /** What all calls are rejected with, when nobody answers any more. */
+  #ended;
+  /** The lock that is free when the worker has gone. */
+  #alive;
+  #here;
 
   constructor(port, tell, opened, refused) {
     this.#port = port;
@@ -89,12 +96,14 @@ class Remote {
     const { signal } = this.#gone;
     const on = (target, event, heard) => target.addEventListener(event, heard, { signal });
     const does = {
-      opened: (state, signedOutJustNow) => {
+      opened: (state, signedOutJustNow, alive) => {
+        this.#alive = alive;
+        this.#watch();
         this.#signedOutAt = signedOutJustNow ? Date.now() : -Infinity;
         tell(state);
         opened();
       },
-      failed: (...why) => refused(thrown(...why)),
+      failed: (...why) => refused(unfit(thrown(...why))),
       tell,
       answer: (id, value, left) => {
         this.#left = left;
@@ -109,10 +118,19 @@ class Remote {
       note: (key, text) => noted(key, text),
     };
     on(port, "message", ({ data: [what, ...rest] }) => does[what](...rest));
-    on(port, "close", () => this.#end("keep_gone", "the worker that kept the session has gone: reload the page"));
     on(window, "online", () => this.send(["woke", "online"]));
-    on(window, "pagehide", () => this.send(["away"]));
-    on(window, "pageshow", ({ persisted }) => persisted && this.send(["woke", "pageshow"]));
+    on(window, "pagehide", () => {
+      this.send(["away"]);
+      // A page in the back/forward cache neither has locks nor waits for them.
+      this.#here.abort();
+    });
+    on(window, "pageshow", ({ persisted }) => {
+      if (persisted) {
+        this.send(["woke", "pageshow"]);
+        this.here();
+        this.#watch();
+      }
+    });
     on(document, "visibilitychange", () => document.visibilityState === "visible" && this.send(["woke", "visible"]));
     on(window, "storage", ({ key, newValue }) => key?.startsWith(NOTE) && this.send(["note", key, newValue ?? undefined]));
     port.start();
@@ -120,6 +138,12 @@ class Remote {
 
   send(message, transfer = []) {
     this.#port.postMessage(message, transfer);
+  }
+
+  /** Shows by a lock that this page is there. */
+  async here() {
+    this.#here = new AbortController();
+    this.send(["here", await hold(this.#here.signal)]);
   }
 
   sign_in(options) {
@@ -207,11 +231,15 @@ class Remote {
 
   free() {
     this.#gone.abort();
+    this.#here?.abort();
     this.#port.close();
     this.#frames.forEach((frame) => frame.remove());
   }
 
   #call(method, rest = [], address = location.href, transfer) {
+    if (this.#ended !== undefined) {
+      return Promise.reject(this.#ended);
+    }
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#calls.set(id, { resolve, reject });
@@ -227,10 +255,15 @@ class Remote {
     }
   }
 
-  /** Nothing comes any more: who waits is told. */
+  #watch() {
+    const gone = () => this.#end("keep_gone", "the worker that kept the session has gone: reload the page");
+    whenFree(this.#alive, gone, this.#here.signal);
+  }
+
+  /** Nothing comes any more: who waits is told, and who asks later, too. */
   #end(code, message) {
-    const why = JSON.stringify({ code, kind: "interrupted", retryable: false, message });
-    this.#calls.forEach((call) => call.reject(why));
+    this.#ended = JSON.stringify({ code, kind: "interrupted", retryable: false, message });
+    this.#calls.forEach((call) => call.reject(this.#ended));
     this.#calls.clear();
     this.#tell('{"status":"signed_out"}');
   }
@@ -254,6 +287,12 @@ function began(place) {
   } catch {
     return undefined;
   }
+}
+
+/** A worker that is of another version, or another keep, is as good as none. */
+function unfit(why) {
+  const { code, message } = typeof why === "string" ? JSON.parse(why) : {};
+  return code === "keep_unavailable" ? new NotStarted("a worker that does not fit", { cause: message }) : why;
 }
 
 /** What was thrown in the worker: an error's JSON, or something else by name. */

@@ -185,7 +185,7 @@ errors! {
         StorageFull = "storage_full": "the browser's storage for this site is full, so a sign-in could not be finished after the redirect",
         TimedOut { from: Source } = "timed_out": "no complete answer came in time",
         Unavailable { from: Source, status: u16 } = "unavailable": "the server cannot answer now",
-        Unreachable { from: Source } = "unreachable": "no answer: the server or the network is down, or the server does not allow this origin (CORS), or it redirects; a browser does not tell which",
+        Unreachable { from: Source } = "unreachable": "no answer: the server or the network is down, or the server does not allow this origin (CORS), or the Content-Security-Policy (`connect-src`) does not allow the server, or it redirects; a browser does not tell which",
     }
 }
 

@@ -69,8 +69,11 @@ test("signs in, calls, is there after a reload without asking anybody, and signs
   assert.deepEqual(requests, []);
   assert.equal(await page.evaluate(async (url) => (await auth.fetch(url)).status, `${demo.api}me`), 200);
   const back = page.waitForEvent("framenavigated", (frame) => frame.url().startsWith(`${site.origin}/?state=`));
-  await page.evaluate(() => void auth.signOut());
-  assert.equal(await page.evaluate(() => auth.session.status), "signed_out");
+  const status = await page.evaluate(() => {
+    void auth.signOut();
+    return auth.session.status;
+  });
+  assert.equal(status, "signed_out");
   await back;
   await page.waitForFunction(() => window.tokenkeep !== undefined);
   assert.equal(await open(page, options), "signed_out");

@@ -30,7 +30,7 @@ cargo xtask simulate [--seeds N] [--from SEED]
                              many tabs, a provider and a user in virtual time: what must hold, holds
 cargo xtask size [--json]    what tokenkeep adds to a Leptos app, in bytes
 cargo xtask test [STEP...]   set up, then run everything, or only the steps named:
-                             fmt clippy docs native provider wasm e2e npm www size
+                             fmt clippy docs native provider wasm e2e page npm www size
         [--browser NAME]     wasm and e2e in chromium (the default), firefox, webkit, or all of them
 cargo xtask help             this text";
 
@@ -140,6 +140,7 @@ mod tests {
             Step::Provider,
             Step::Wasm(Browser::Chromium),
             Step::E2e(Browser::Chromium),
+            Step::Page(Browser::Chromium),
             Step::Npm,
             Step::Www(Browser::Chromium),
             Step::Size,

@@ -58,7 +58,7 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
 /// One script of the four: bundlers copy a worker as it is, and what it imports would not be there.
 fn worker(glue: &str, wire: &str, keep: &str, served: &str) -> Result<String> {
     const EXPORT: &str = "\nexport { initSync, __wbg_init as default };\n";
-    const WIRE: &str = "\nimport { NOTE, nameOf } from \"./wire.js\";\n";
+    const WIRE: &str = "\nimport { NOTE, hold, nameOf, whenFree } from \"./wire.js\";\n";
     const BOTH: &str = "\nimport { serve } from \"./keep.js\";\nimport load, { keep } from \"./wasm/tokenkeep.js\";\n";
     let parts = |text: &str, part: &str| text.split_once(part).map(|(before, after)| [before, after].concat());
     let glue = parts(glue, EXPORT).ok_or("wasm-bindgen exports something else now")?;

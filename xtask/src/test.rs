@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Provider,
     Wasm(Browser),
     E2e(Browser),
+    /// The same demo where no worker is to be had.
+    Page(Browser),
     /// The npm package, as its user gets it.
     Npm,
     /// The TypeScript demo in place of the other one.
@@ -33,7 +35,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    pub(crate) const NAMES: [&str; 10] = ["fmt", "clippy", "docs", "native", "provider", "wasm", "e2e", "npm", "www", "size"];
+    pub(crate) const NAMES: [&str; 11] = ["fmt", "clippy", "docs", "native", "provider", "wasm", "e2e", "page", "npm", "www", "size"];
 
     /// The step of this name, once for each of the browsers if it runs in one.
     pub(crate) fn named(name: &str, browsers: &[Browser]) -> Result<Vec<Self>> {
@@ -46,8 +48,9 @@ impl Step {
             "provider" => vec![Self::Provider],
             "wasm" => in_each(Self::Wasm),
             "e2e" => in_each(Self::E2e),
+            // The engines differ in what the library does, which `e2e` shows in each of them.
+            "page" => vec![Self::Page(Browser::Chromium)],
             "npm" => vec![Self::Npm],
-            // The engines differ in what the library does, which the other demo shows in each of them.
             "www" => vec![Self::Www(Browser::Chromium)],
             "size" => vec![Self::Size],
             _ => return Err(format!("no such step: {name}")),
@@ -63,6 +66,7 @@ impl Step {
             Self::Provider => "provider".into(),
             Self::Wasm(browser) => format!("wasm {}", browser.name()),
             Self::E2e(browser) => format!("e2e {}", browser.name()),
+            Self::Page(browser) => format!("page {}", browser.name()),
             Self::Npm => "npm".into(),
             Self::Www(browser) => format!("www {}", browser.name()),
             Self::Size => "size".into(),
@@ -75,7 +79,7 @@ impl Step {
             Self::Clippy | Self::Docs => vec![Tool::WasmTarget],
             Self::Provider => vec![Tool::Packages("demo/provider")],
             Self::Wasm(browser) => vec![Tool::WasmTarget, Tool::WasmBindgen, Tool::Browser(browser)],
-            Self::E2e(browser) => {
+            Self::E2e(browser) | Self::Page(browser) => {
                 let built = [Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen];
                 built.into_iter().chain([Tool::Packages("demo/provider"), Tool::Browser(browser), Tool::Crates]).collect()
             }
@@ -102,9 +106,9 @@ impl Step {
             Self::Native => native(toolbox),
             Self::Provider => count(toolbox.command("npm").args(["test", "--prefix", "demo/provider"])),
             Self::Wasm(browser) => wasm(toolbox, browser),
-            Self::E2e(browser) => {
+            Self::E2e(browser) | Self::Page(browser) => {
                 let built = *demo.get_or_insert_with(|| demo_of(toolbox));
-                if built.failed > 0 { built } else { e2e(toolbox, browser, "dist") }
+                if built.failed > 0 { built } else { e2e(toolbox, browser, "dist", matches!(self, Self::Page(_))) }
             }
             Self::Npm => match npm::package(toolbox) {
                 Ok(_) => count(toolbox.command("npm").args(["test", "--prefix", "tests/packaging"])),
@@ -113,7 +117,7 @@ impl Step {
             Self::Www(browser) => match npm::package(toolbox) {
                 Ok(_) => {
                     let built = check(toolbox.command("npm").args(["run", "build", "--prefix", "www"]));
-                    if built.failed > 0 { built } else { e2e(toolbox, browser, "www/dist") }
+                    if built.failed > 0 { built } else { e2e(toolbox, browser, "www/dist", false) }
                 }
                 Err(problem) => failed(&problem),
             },
@@ -183,9 +187,12 @@ fn demo_of(toolbox: &Toolbox) -> Tally {
     check(toolbox.command("trunk").args(["build", "--release"]).env("TOKENKEEP_NO_PROVIDER", "1"))
 }
 
-fn e2e(toolbox: &Toolbox, browser: Browser, dist: &str) -> Tally {
+fn e2e(toolbox: &Toolbox, browser: Browser, dist: &str, keep_in_page: bool) -> Tally {
     let mut cargo = toolbox.cargo();
     cargo.args(["test", "-p", "tokenkeep-e2e", "--no-fail-fast"]).env("TOKENKEEP_DIST", toolbox.path(dist));
+    if keep_in_page {
+        cargo.env("TOKENKEEP_KEEP", "page");
+    }
     count_in(browser, toolbox, cargo)
 }
 

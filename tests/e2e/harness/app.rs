@@ -112,6 +112,8 @@ fn answer(request: &Request, files: &Files, config: &Response) -> Response {
 struct Files {
     folder: PathBuf,
     policy: String,
+    /// The path of the worker's script, and the policy that comes with it.
+    keep: (String, String),
     headers: Vec<(String, String)>,
 }
 
@@ -129,11 +131,15 @@ impl Files {
     fn new() -> Self {
         let folder = dist();
         if let Ok(text) = fs::read_to_string(folder.join("_headers")) {
-            let all = text.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": "));
-            let all = all.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-            let (policy, headers): (Vec<_>, Vec<_>) = all.partition(|(name, _)| name == "content-security-policy");
-            let policy = policy.into_iter().next().expect("a policy in _headers").1;
-            return Self { folder, policy, headers };
+            let mut blocks = text.split("\n\n").filter_map(|block| block.trim().split_once('\n')).map(|(path, lines)| {
+                let all = lines.lines().filter_map(|line| line.trim().split_once(": "));
+                let all = all.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+                let (policy, headers): (Vec<_>, Vec<_>) = all.partition(|(name, _)| name == "content-security-policy");
+                (path.to_owned(), policy.into_iter().next().expect("a policy in _headers").1, headers)
+            });
+            let (_, policy, headers) = blocks.next().expect("what comes with everything");
+            let (path, of_keep, _) = blocks.next().expect("what comes with the worker");
+            return Self { folder, policy, keep: (path, of_keep), headers };
         }
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Trunk.toml")).expect("Trunk.toml");
         let serve = text.parse::<toml::Table>().expect("Trunk.toml").remove("serve").expect("[serve]");
@@ -143,6 +149,7 @@ impl Files {
         Self {
             folder,
             policy: directives.join("; "),
+            keep: (KEEP.to_owned(), OF_KEEP.to_owned()),
             headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect(),
         }
     }
@@ -155,7 +162,7 @@ impl Files {
         let response = match known {
             Some(bytes) if file != "index.html" => {
                 let response = Response::new(200, content_type(file), bytes).with("cache-control", "public, max-age=31536000, immutable");
-                if path == KEEP { response.with("content-security-policy", told(OF_KEEP, config, host)) } else { response }
+                if path == self.keep.0 { response.with("content-security-policy", told(&self.keep.1, config, host)) } else { response }
             }
             _ => self.page(config, host),
         };

@@ -74,7 +74,7 @@ impl World {
         let (provider, browser) = tokio::join!(Provider::start(&app.origin, setting), Browser::start(&app.origin, setting.cookies));
         app.serve_config(Response::new(200, "application/json", App::config(&provider).to_string()));
         // The console says it, too, when there is no worker.
-        let tolerated = if app.has_worker() { Vec::new() } else { vec!["keep_loader.js"] };
+        let tolerated = if app.has_worker() { Vec::new() } else { vec!["keep_loader.js", "Failed to fetch a worker script"] };
         Self { app, browser, provider, tolerated: tolerated.into() }
     }
 

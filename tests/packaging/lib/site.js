@@ -16,11 +16,11 @@ const TYPES = {
 
 /**
  * A web server on a port of its own, until the tests of the file are over. `answers` has texts of pages by path, or functions that answer;
- * `files` has folders by the first part of the path; `headers` come with all of them. What is neither and looks like a page is
- * `answers["*"]`, as single-page apps want it.
+ * `files` has folders by the first part of the path; `headers` come with all of them and with what is not there, and `headersOf` a path
+ * instead of those. What is neither and looks like a page is `answers["*"]`, as single-page apps want it.
  */
-export async function serve({ answers = {}, files = {}, headers = {} } = {}) {
-  const site = { answers, files, headers };
+export async function serve({ answers = {}, files = {}, headers = {}, headersOf = {} } = {}) {
+  const site = { answers, files, headers, headersOf };
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://site");
     const answer = site.answers[pathname] ?? (extname(pathname) === "" ? site.answers["*"] : undefined);
@@ -31,7 +31,8 @@ export async function serve({ answers = {}, files = {}, headers = {} } = {}) {
     const path = answer === undefined ? fileFor(site.files, pathname) : undefined;
     const body = answer ?? (await readFile(path).catch(() => undefined));
     const type = TYPES[extname(path ?? pathname)] ?? TYPES[".html"];
-    response.writeHead(body === undefined ? 404 : 200, { "Cache-Control": "no-store", "Content-Type": type, ...site.headers }).end(body);
+    const headers = { "Cache-Control": "no-store", "Content-Type": type, ...(site.headersOf[pathname] ?? site.headers) };
+    response.writeHead(body === undefined ? 404 : 200, headers).end(body ?? "There is nothing here.");
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
