@@ -28,6 +28,7 @@
 //! | [`page`] | the visible side: what an app holds |
 //! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
 //! | `leptos` | components for Leptos; feature `leptos` |
+//! | `worker` | a keep in a SharedWorker that all tabs use; feature `worker` |
 //! | [`manual`] | threats, defaults, and where we differ from a specification |
 //!
 //! ```text
