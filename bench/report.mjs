@@ -10,6 +10,14 @@ import { RATE, SLOWNESS, milliseconds } from "./visit.mjs";
 const HERE = import.meta.dirname;
 /** Areas of the wasm below this share of it are told together. */
 const SMALL = 0.01;
+/** The step of a page's clock, in milliseconds. */
+const STEP = 0.1;
+
+/** The answers whose calls are timed one by one: so many in a turn, after some that are not counted. */
+export const ANSWERS = [
+  { name: "1 kB", bytes: 1000, calls: 100, warmUp: 10 },
+  { name: "10 MB", bytes: 10_000_000, calls: 5, warmUp: 1 },
+];
 
 export async function report({ seen, files, site, product, rounds, load, wasm }) {
   const [before, after] = load;
@@ -47,12 +55,28 @@ come from the browser's cache.
 
 ${signing(seen, site)}
 
+## Reload of the only tab
+
+Signed in, the page is loaded again, the browser as it is: from the beginning of that until the library says who is signed in. "Since
+open" is the part of it after the library was asked. "Loads" is 2 where it went to the provider and came back. Requests are counted by the
+provider, whoever sent them; what came from the browser's cache is none.
+
+${reloading(seen)}
+
 ## Calls of an API in a second
 
 One after the other with a token that is there, each answer read; the browser as it is. The API is on the same machine and answers
 \`{}\`.
 
 ${calling(seen)}
+
+## What a call costs
+
+Milliseconds of one call until its answer is read, one call after the other; the browser as it is. Turns of ${calls()}
+calls, ${warmUps()} before them not counted; at least ${fewest(seen)} of each. The API says how long its answers are
+(\`Content-Length\`). With the other libraries it is the page that calls, by hand.
+
+${costs(seen)}
 
 ## Memory after signing in and one call
 
@@ -68,17 +92,19 @@ ${memory(seen)}
   the page a token, and the page calls \`fetch\`. "By hand" is \`fetch\` with a token in a variable.
 - "tokenkeep" is with the tokens in the page (\`keep: "page"\`), where all that it costs can be seen. By default they are in a SharedWorker, and that
   is "${SHARED}": the worker's requests, threads and memory are in no number of that line, and the emulation of slowness does not reach it: its times
-  are too good.
+  are too good. A reload and what a call costs are measured without that, and after a reload the provider counts its requests, too.
 - At ${RATE} tokenkeep's wasm alone is ${downloading(files)} ms of download. The browser asks for it when the JavaScript is there,
   unless the page names it in its HTML: "${PRELOADED}" does, with one line. Nothing else differs.
 - The slow processor is Chromium's emulation, which slows the main thread only. Wasm is compiled by other threads, at full speed here
   and not on a slow phone: there tokenkeep takes longer than it says here. "All threads" is with that work.
 - The slow network is an emulation too: it delays each request, and knows no handshakes.
-- The app is on another site than the provider, as most are, so no library asked in a hidden frame who is signed in. oidc-spa reads the
-  provider's metadata before it is ready; tokenkeep and oidc-client-ts read them to sign in; auth0-spa-js reads none and knows Auth0's
-  addresses, at which this provider answers, too.
-- oidc-client-ts keeps tokens in \`sessionStorage\` unless told otherwise, and finds them there after a reload. The others here keep them
-  in memory, and get new ones. Reloads are not measured, and no library asked for a refresh token.
+- The app is on another site than the provider, as most are, and a hidden frame there gets no cookies of the provider: nobody learns in
+  one who is signed in. oidc-spa reads the provider's metadata before it is ready; tokenkeep and oidc-client-ts read them to sign in;
+  auth0-spa-js reads none and knows Auth0's addresses, at which this provider answers, too, and its hidden frame as Auth0 does.
+- Only oidc-client-ts stores tokens: in \`sessionStorage\` unless told otherwise, and it finds them there after a reload. tokenkeep's
+  SharedWorker still has them. With the tokens in the page, tokenkeep asks in a hidden frame, and so does auth0-spa-js; oidc-spa takes the
+  page to the provider and back. No library asked for a refresh token.
+- The slowest of a hundred calls (p99) tells more of the machine than of a library: browser, provider and API wait for the same cores.
 - Each library has its defaults, and what its documentation shows for a call. oidc-spa is called without its Vite plugin.
 - esbuild splits what a library imports later (\`import()\`), and only what was loaded counts. Pages name what their script imports
   (\`modulepreload\`).
@@ -180,6 +206,26 @@ function keyReaders(seen) {
   return readers.length > 0 ? readers.join(" and ") : "none";
 }
 
+function reloading(seen) {
+  const rows = ["empty", SHARED, "tokenkeep", ...LIBRARIES.slice(1)].map((page) => {
+    const { reloaded } = seen.get(page);
+    const all = (what) => [...new Set(reloaded.map(what))].join(" or ");
+    return [
+      { empty: "empty page", tokenkeep: "tokenkeep, in the page" }[page] ?? page,
+      ...spread(reloaded.map(({ ready }) => ready)),
+      ...(page === "empty" ? ["", "", "", "", ""] : [
+        ...spread(reloaded.map(({ sinceOpen }) => sinceOpen)),
+        all(({ signedIn }) => (signedIn ? "yes" : "no")),
+        all(({ loads }) => loads),
+        all(({ asked }) => asked.length),
+      ]),
+      all(({ asked }) => asked.join(", ")),
+    ];
+  });
+  const head = ["", "ms", "lowest–highest", "since open", "lowest–highest", "signed in", "loads", "requests", "asks the provider for"];
+  return table(head, rows);
+}
+
 function calling(seen) {
   const rate = (page) => median(seen.get(page).rate.map(({ perSecond }) => perSecond));
   const rows = ["empty", ...LIBRARIES, SHARED].map((page) => [
@@ -191,6 +237,23 @@ function calling(seen) {
   ]);
   return table(["", "calls/s", "lowest–highest", "×", "ms per call", "of it main thread"], rows);
 }
+
+function costs(seen) {
+  const rows = ANSWERS.flatMap(({ name }, index) => {
+    const quantiles = (page) => [0.5, 0.99].map((share) => quantile(seen.get(page).latencies[index], share));
+    const byHand = quantiles("empty");
+    return Object.entries({ "by hand": "empty", "tokenkeep, in the page": "tokenkeep", [SHARED]: SHARED }).map(([label, page]) => {
+      const [p50, p99] = quantiles(page);
+      const more = page === "empty" ? ["", ""] : [p50 - byHand[0], p99 - byHand[1]].map((more) => more.toFixed(2));
+      return [name, label, p50.toFixed(2), more[0], p99.toFixed(2), more[1]];
+    });
+  });
+  return table(["answer", "", "p50", "more than by hand", "p99", "more than by hand"], rows);
+}
+
+const calls = () => ANSWERS.map(({ calls }) => calls).join(" and ");
+const warmUps = () => ANSWERS.map(({ warmUp }) => warmUp).join(" and ");
+const fewest = (seen) => Math.min(...seen.get("empty").latencies.map(({ length }) => length));
 
 function memory(seen) {
   const kilo = (bytes) => Math.round(bytes / 1000);
@@ -220,8 +283,16 @@ function median(numbers) {
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
 }
 
+/** What this share of times stays below. Those that are equal lie somewhere in a step of the clock: evenly, as far as is known. */
+function quantile(times, share) {
+  const steps = times.map((time) => Math.round(time / STEP)).sort((one, other) => one - other);
+  const index = Math.floor(share * steps.length);
+  const [first, last] = [steps.indexOf(steps[index]), steps.lastIndexOf(steps[index])];
+  return STEP * (steps[index] - 0.5 + (index - first + 0.5) / (last - first + 1));
+}
+
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(" | ")} |`;
-  const aligned = head.map((_, index) => (rows.every((row) => /^[\d.–% ]*$/.test(row[index])) ? "---:" : "---"));
+  const aligned = head.map((_, index) => (rows.every((row) => /^[-\d.–% ]*$/.test(row[index])) ? "---:" : "---"));
   return [line(head), line(aligned), ...rows.map(line)].join("\n");
 }

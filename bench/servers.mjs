@@ -19,9 +19,14 @@ const config = {
   lifetimes: { accessToken: HOUR, idToken: HOUR, refreshToken: HOUR, session: HOUR },
 };
 const files = new Map();
+/** What the provider was asked for since somebody wanted to know. */
+const asked = [];
 
 process.on("disconnect", () => process.exit());
-process.on("message", async ({ redirectUris, served }) => {
+process.on("message", (message) => (message === "asked" ? process.send(asked.splice(0)) : serve(message)));
+process.send({ issuer: config.issuer, client: "tokenkeep-demo", resource: config.resource, app: config.appOrigins[0] });
+
+async function serve({ redirectUris, served }) {
   for (const [path, { body, ...headers }] of served) {
     files.set(path, { body: Buffer.from(body, "base64"), headers });
   }
@@ -30,8 +35,7 @@ process.on("message", async ({ redirectUris, served }) => {
   api.on("request", answerAsApi());
   app.on("request", answerAsApp);
   process.send("ready");
-});
-process.send({ issuer: config.issuer, client: "tokenkeep-demo", resource: config.resource, app: config.appOrigins[0] });
+}
 
 async function listen() {
   const server = createServer();
@@ -44,15 +48,24 @@ async function answerAsProvider(redirectUris) {
   const provider = await createProvider(config);
   const client = await provider.Client.find("tokenkeep-demo");
   client.redirectUris.push(...redirectUris);
+  provider.registerResponseMode("web_message", answerInFrame);
   const answer = provider.callback();
   return (request, response) => {
+    asked.push(request.url.split("?")[0].slice(1) + (request.method === "OPTIONS" ? " (preflight)" : ""));
     // auth0-spa-js reads no metadata: it knows where Auth0 has these.
     request.url = request.url.replace(/^\/authorize\b/, "/auth").replace(/^\/oauth\/token$/, "/token");
     answer(request, response);
   };
 }
 
-/** The demo's API, and `/call`, which looks at a token's signature once: what is measured there is the caller. */
+/** As Auth0 answers the hidden frame of auth0-spa-js. */
+function answerInFrame(context, redirectUri, response) {
+  const message = JSON.stringify({ type: "authorization_response", response }).replaceAll("<", "\\u003c");
+  context.type = "html";
+  context.body = `<!doctype html><script>parent.postMessage(${message}, "${new URL(redirectUri).origin}")</script>`;
+}
+
+/** The demo's API, and `/call` and `/bytes/N`, which look at a token's signature once: what is measured there is the caller. */
 function answerAsApi() {
   const key = async ({ kid }) => {
     const { keys } = await (await fetch(`${config.issuer}jwks`)).json();
@@ -60,14 +73,22 @@ function answerAsApi() {
   };
   const api = createApi(config, key);
   const good = new Set();
+  const bodies = new Map();
   return (request, response) => {
     const { authorization, origin } = request.headers;
-    if (request.url === "/call" && good.has(authorization)) {
-      response.writeHead(200, { "Access-Control-Allow-Origin": origin, "Cache-Control": "no-store", "Content-Type": "application/json" });
-      response.end("{}");
+    const bytes = /^\/bytes\/(\d+)$/.exec(request.url)?.[1];
+    const isCall = bytes !== undefined || request.url === "/call";
+    if (isCall && good.has(authorization)) {
+      const headers = { "Access-Control-Allow-Origin": origin, "Cache-Control": "no-store", "Content-Type": "application/json" };
+      if (bytes === undefined) {
+        response.writeHead(200, headers).end("{}");
+      } else {
+        bodies.set(bytes, bodies.get(bytes) ?? Buffer.alloc(Number(bytes), " "));
+        response.writeHead(200, { ...headers, "Content-Length": bytes }).end(bodies.get(bytes));
+      }
       return;
     }
-    if (request.url === "/call") {
+    if (isCall) {
       request.url = "/me";
       response.on("finish", () => authorization && response.statusCode === 200 && good.add(authorization));
     }

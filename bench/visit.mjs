@@ -52,6 +52,20 @@ export class Visit {
     return { ...answer, requests: [...requests, ...this.#requests.splice(0)] };
   }
 
+  /** Loads the page again, as it is: milliseconds until its library is ready, and those of them after it was first asked to open. */
+  async reload() {
+    await this.#page.show();
+    let loads = 0;
+    const load = ({ frame }) => (loads += frame.parentId === undefined ? 1 : 0);
+    this.#page.on("Page.frameNavigated", load);
+    const [{ began, asked }, { signedIn, at }] = await Promise.all([
+      this.#said("debug", async () => {}),
+      this.#said("info", () => this.#page.send("Page.reload")),
+    ]);
+    this.#page.off("Page.frameNavigated", load);
+    return { signedIn, ready: at - began, sinceOpen: at - asked, loads };
+  }
+
   /** The status of the answer. */
   call(url) {
     return this.#page.evaluate(`window.bench.call(${JSON.stringify(url)}).then(({ status }) => status)`);
@@ -64,6 +78,12 @@ export class Visit {
     const { calls, perSecond } = await this.#page.evaluate(`window.bench.rate(${JSON.stringify(url)}, ${duration})`);
     const after = await this.#metrics();
     return { perSecond, mainThread: (1000 * (after.TaskDuration - before.TaskDuration)) / calls };
+  }
+
+  /** The milliseconds of each of so many calls, one after the other, and the size of the answers. */
+  async latencies(url, count) {
+    await this.#page.show();
+    return this.#page.evaluate(`window.bench.latencies(${JSON.stringify(url)}, ${count})`);
   }
 
   token() {
@@ -100,8 +120,12 @@ export class Visit {
   }
 
   /** What the page says when its library is ready, after `work` brought it here. */
-  async #ready(work) {
-    const said = await this.#page.when("Runtime.consoleAPICalled", work, ({ type }) => type === "info");
+  #ready(work) {
+    return this.#said("info", work);
+  }
+
+  async #said(how, work) {
+    const said = await this.#page.when("Runtime.consoleAPICalled", work, ({ type }) => type === how);
     return JSON.parse(said.args[0].value);
   }
 

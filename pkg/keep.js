@@ -31,6 +31,8 @@ let leaving;
 let lingers = 0;
 let isDurable = false;
 let stored = Promise.resolve();
+/** What pages were told to note, lately: they hear of it from each other. */
+const noted = [];
 /** A lock that is free when this worker has gone. */
 let alive;
 /** The pages that are there, the latest last. */
@@ -120,6 +122,10 @@ class Page {
   }
 
   async on_note(key, text) {
+    if (noted.some((note) => note[0] === key && note[1] === text)) {
+      // Our own word, and perhaps not our last one.
+      return;
+    }
     if (`${key}`.startsWith(NOTE) && ["string", "undefined"].includes(typeof text)) {
       (await keeping)?.note(`${key}`, text);
       this.on_woke("visible");
@@ -204,6 +210,8 @@ const posts = {
 
   /** What all pages shall note. */
   note(...note) {
+    noted.push(note);
+    noted.splice(0, noted.length - 20);
     pages.forEach((page) => page.post(["note", ...note]));
   },
 

@@ -8,5 +8,7 @@ show(async () => {
   if (auth.session.status === "failed") {
     throw auth.session.error;
   }
+  // This page is the redirect URI, and tokenkeep leaves nobody there.
+  history.replaceState({}, "", redirectUri);
   return { signedIn: auth.session.status === "signed_in", signIn: () => auth.signIn(), call: (url) => auth.fetch(url) };
 });

@@ -95,6 +95,34 @@ test("all tabs are one session", async () => {
   await page.context().close();
 });
 
+test("what pages hear of each other's notes, late, changes nothing", async () => {
+  const page = await signedIn(options);
+  const other = await visit("/", { context: page.context() });
+  await other.evaluate(() => {
+    window.noted = [];
+    const { setItem } = Storage.prototype;
+    Storage.prototype.setItem = function (key, text) {
+      noted.push([key, text]);
+      setItem.call(this, key, text);
+    };
+  });
+  await open(other, options);
+  const back = page.waitForURL(`${site.origin}/?state=*`);
+  await page.evaluate(() => void auth.signOut());
+  await back;
+  // The first note of the sign-out does not have the state with which the provider sends the browser back.
+  const notes = await other.evaluate(() => {
+    const [key, newValue] = noted[0];
+    dispatchEvent(new StorageEvent("storage", { key, newValue }));
+    return noted.length;
+  });
+  assert.ok(notes > 1, `${notes} notes`);
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  assert.equal(await open(page, options), "signed_out");
+  assert.equal(page.url(), `${site.origin}/`);
+  await page.context().close();
+});
+
 test("a page with another list of APIs gets another keep, and finds nothing in it", async () => {
   const page = await signedIn(own);
   const other = await visit("/", { context: page.context() });
