@@ -60,7 +60,7 @@ class Page {
     this.#port.postMessage(message, transfer);
   }
 
-  on_open({ framedBy, ...options }) {
+  on_open({ framedBy, locks, ...options }) {
     if (this.#handle !== undefined) {
       return;
     }
@@ -69,7 +69,7 @@ class Page {
     const told = (told) => pages.has(this) && this.post(["tell", told]);
     this.#handle = opened(options).then((kept) => kept.join(framedBy, (message) => this.#ask(message), told));
     this.#handle.then(
-      async (handle) => this.post(["opened", handle.state(), handle.signed_out_just_now(), await (alive ??= hold())]),
+      async (handle) => this.post(["opened", handle.state(), handle.signed_out_just_now(), locks && (await (alive ??= hold()))]),
       (why) => this.post(["failed", ...spoken(why)]),
     );
   }

@@ -7,6 +7,9 @@ import { NOTE, hold, nameOf, whenFree } from "./wire.js";
 
 const PATIENCE = 10_000;
 
+/** Gecko keeps no page in its back/forward cache around which there are locks: there nobody notices that a worker has gone. */
+const LOCKS = !("mozInnerScreenX" in globalThis);
+
 /** The worker did not start: why, in `cause`. */
 export class NotStarted extends Error {}
 
@@ -32,7 +35,7 @@ export async function connect(kind, { config, script, wasm, linger, pending, tel
       starting.signal.addEventListener("abort", () => clearTimeout(late));
       const { port, outlives } = start(kind, script, name, fail, starting.signal);
       remote = new Remote(port, tell, resolve, reject);
-      remote.send(["open", { config, wasm, linger, pending, outlives, framedBy: framedBy(), notes: notes() }]);
+      remote.send(["open", { config, wasm, linger, pending, outlives, locks: LOCKS, framedBy: framedBy(), notes: notes() }]);
       remote.here();
     }).catch((why) => {
       throw why instanceof NotStarted || typeof why === "string" ? why : new NotStarted(`no ${kind} worker`, { cause: why });
@@ -143,7 +146,9 @@ class Remote {
   /** Shows by a lock that this page is there. */
   async here() {
     this.#here = new AbortController();
-    this.send(["here", await hold(this.#here.signal)]);
+    if (LOCKS) {
+      this.send(["here", await hold(this.#here.signal)]);
+    }
   }
 
   sign_in(options) {
