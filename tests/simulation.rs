@@ -34,17 +34,29 @@ use tokenkeep::{
     Client, Config, Error, Event, SignIn, SignOut, State, Subscription,
     keep::ports::{FrameEvent, HttpFailure},
     page::ports::Wake,
-    protocol::{Request, Response},
+    protocol::{Misbehaved, Request, Response},
     session::Ended,
 };
 
 use crate::{
     test,
-    world::{API, Disk, Endpoint, ISSUER, ORIGIN, Process, Provider, Sent, Tab, Time, Weather, World},
+    world::{API, Bar, BrowserFrames, Disk, Endpoint, ISSUER, ORIGIN, Process, Provider, Sent, Tab, Time, Weather, Worker, World},
 };
 
 /// How long it may take until all tabs that run know that the user signed out, in milliseconds.
 const SETTLING: u64 = 10_000;
+
+/// How long a keep in a worker outlives its last page.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// Workers are called by numbers that no page has.
+const WORKERS: u64 = 1_000_000;
+
+fn wants_nonce(response: &Response) -> bool {
+    let says = |text: &str| text.contains("use_dpop_nonce");
+    matches!(response.status, 400 | 401)
+        && (says(&String::from_utf8_lossy(&response.body)) || response.headers.iter().any(|(_, value)| says(value)))
+}
 
 /// A generator of its own, so that what the library draws changes nothing of what the world does.
 #[derive(Default)]
@@ -84,9 +96,25 @@ enum FrameKind {
     None,
 }
 
+/// Where tokens are kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Keeps {
+    /// In each page.
+    Own,
+    /// In one worker for all pages.
+    Shared,
+    /// In one worker, and in pages in which that did not start.
+    Both,
+}
+
 /// What a world is like.
 #[derive(Clone, Debug)]
 struct Traits {
+    keeps: Keeps,
+    /// The worker is still there when its last page has gone.
+    outlives: bool,
+    /// Tokens are bound to keys, and servers want nonces.
+    dpop: bool,
     tabs: usize,
     steps: u64,
     lifetime: u64,
@@ -110,7 +138,12 @@ struct Traits {
 
 impl Traits {
     fn of(dice: &Dice) -> Traits {
+        let keeps = dice.pick(&[Keeps::Own, Keeps::Own, Keeps::Own, Keeps::Shared, Keeps::Shared, Keeps::Both]);
+        let dpop = dice.percent(12);
         Traits {
+            keeps,
+            outlives: dice.percent(60),
+            dpop,
             tabs: 1 + dice.below(if dice.percent(25) { 8 } else { 3 }) as usize,
             steps: 10 + dice.below(30),
             lifetime: dice.pick(&[5, 7, 10, 30, 60, 300, 300, 600, 3600, 7200, 36_000]),
@@ -134,6 +167,8 @@ impl Traits {
 enum Presented {
     /// Nobody knows.
     Unknown,
+    /// It is to be presented again, with a nonce.
+    Again,
     /// It may be presented again.
     Free,
     /// It must not be.
@@ -144,6 +179,15 @@ enum Presented {
 struct Page {
     client: Client,
     process: Rc<Process>,
+    /// Which keep it has. It is another page's too, if that is in a worker.
+    keep: u64,
+    shared: bool,
+    /// It has found out who is signed in.
+    arrived: bool,
+    /// Another user signed in, in another page of its keep.
+    estranged: bool,
+    /// It was told that somebody signed in, and not yet that the session is over.
+    told: bool,
     /// When it last began to run, on the steady clock.
     running_since: u64,
     /// When it was last woken.
@@ -160,6 +204,7 @@ struct Page {
 struct Out {
     at: u64,
     grants: u64,
+    keep: u64,
 }
 
 /// What really happened, as nobody inside knows it.
@@ -172,6 +217,17 @@ struct Truth {
     pages: RefCell<BTreeMap<u64, Page>>,
     failures: RefCell<Vec<String>>,
     trace: Option<RefCell<Vec<String>>>,
+    // Keeps.
+    workers: RefCell<BTreeMap<u64, Rc<Process>>>,
+    /// Of which keep a grant is.
+    keeper: RefCell<HashMap<u64, u64>>,
+    /// The tokens of these grants were dropped with all pages, or ended with their worker.
+    dropped: RefCell<HashSet<u64>>,
+    /// The keep that forgets at this moment.
+    forgetting: Cell<Option<u64>>,
+    forgotten: Cell<u64>,
+    // Proofs.
+    jtis: RefCell<HashSet<String>>,
     // The weather.
     offline: Cell<bool>,
     gone: Cell<bool>,
@@ -187,6 +243,12 @@ struct Truth {
     needed: Cell<u64>,
     // What happened to sessions.
     out: Cell<Option<Out>>,
+    /// When a sign-out was noted, and what was noted before.
+    noted: Cell<Option<u64>>,
+    noted_before: RefCell<Vec<String>>,
+    /// A page that stood still was asked to leave.
+    asked_in_vain: Cell<bool>,
+    frames: Rc<BrowserFrames>,
     signed_in: Cell<u64>,
     asked_codes: RefCell<HashMap<String, u64>>,
     users: RefCell<HashSet<String>>,
@@ -220,6 +282,54 @@ impl Truth {
 
     fn page_of(&self, process: &Rc<Process>) -> Option<u64> {
         self.pages.borrow().iter().find(|(_, page)| Rc::ptr_eq(&page.process, process)).map(|(id, _)| *id)
+    }
+
+    /// The keep that runs in a process: that of a page, or a worker.
+    fn keep_of(&self, process: &Rc<Process>) -> Option<u64> {
+        let worker = self.workers.borrow().iter().find(|(_, worker)| Rc::ptr_eq(worker, process)).map(|(id, _)| *id);
+        worker.or_else(|| self.page_of(process))
+    }
+
+    /// What is noted of sign-outs.
+    fn notes(&self) -> Vec<String> {
+        let at = |note: &String| note.split_once("signed_out\":")?.1.split([',', '}']).next().map(str::to_owned);
+        self.disk.records.borrow().values().filter_map(at).collect()
+    }
+
+    fn is_shared(&self, keep: u64) -> bool {
+        self.workers.borrow().contains_key(&keep)
+    }
+
+    /// Whether a keep has nothing but a note to learn of a sign-out in another one from. Where tokens are bound to the key of a tab, that
+    /// of a tab that stood still is of no line that others know.
+    fn is_apart(&self, keep: u64, out: Out) -> bool {
+        let slept = || self.pages.borrow().get(&keep).is_some_and(|page| page.running_since > out.at);
+        keep != out.keep && (self.is_shared(keep) || self.is_shared(out.keep) || (self.traits.dpop && slept()))
+    }
+
+    /// Whether a note says that somebody signed out. A tab with another keep that does not know of it yet may note otherwise.
+    fn note_stands(&self) -> bool {
+        self.traits.keeps != Keeps::Both || !self.notes().is_empty()
+    }
+
+    /// Since when a keep knows of a sign-out, or tabs see to it that it soon will.
+    fn heard(&self, keep: u64, out: Out) -> Option<u64> {
+        if !self.is_apart(keep, out) {
+            return (keep == out.keep || self.tabs_agree()).then_some(out.at);
+        }
+        // The note says so until somebody signs in. A page reads it, or is told, whatever its keep.
+        let noted = self.noted.get().filter(|_| self.is_out().is_some() && self.note_stands())?;
+        if !self.is_shared(keep) {
+            return Some(noted);
+        }
+        let pages = self.pages.borrow();
+        let running = pages.values().filter(|page| page.keep == keep && !page.process.frozen.get());
+        running.map(|page| page.running_since.max(noted)).min()
+    }
+
+    /// Whether a keep must know of a sign-out by now.
+    fn has_heard(&self, keep: u64, out: Out) -> bool {
+        self.heard(keep, out).is_some_and(|at| self.now() > at + SETTLING || (keep == out.keep && self.is_shared(keep)))
     }
 
     /// Whether the user signed out and nobody has signed in since.
@@ -279,6 +389,10 @@ impl Truth {
 
     /// Sees every request, and what comes of it.
     fn watch(&self, process: &Rc<Process>, sent: &Sent, answer: Option<&Result<Response, HttpFailure>>) {
+        if answer.is_none() {
+            self.proved(sent);
+        }
+        let wants_nonce = matches!(answer, Some(Ok(response)) if wants_nonce(response));
         match (sent.to, answer) {
             (Some(Endpoint::Token), None) => {
                 self.requests.set(self.requests.get() + 1);
@@ -292,6 +406,11 @@ impl Truth {
                 (_, Some(code)) => {
                     self.say(|| format!("       {:?} came for {code}", answer.as_ref().map(|answer| answer.status)));
                     let asked = self.asked_codes.borrow().get(&code).copied();
+                    if let Some(grant) = answer.as_ref().ok().and_then(|answer| self.grant_of(answer))
+                        && let Some(keep) = self.keep_of(process)
+                    {
+                        self.keeper.borrow_mut().insert(grant, keep);
+                    }
                     if let Some(asked) = asked.filter(|_| answer.as_ref().is_ok_and(|answer| answer.status == 200)) {
                         self.signed_in.set(self.now());
                         // Begun before the sign-out and finished after it, by who wanted both.
@@ -304,15 +423,48 @@ impl Truth {
                 self.requests.set(self.requests.get() + 1);
                 self.calling(process, sent);
             }
-            (Some(Endpoint::Api), Some(Ok(response))) if response.status == 401 => self.needed.set(self.time.now.get()),
+            (Some(Endpoint::Api), Some(Ok(response))) if response.status == 401 && !wants_nonce => self.needed.set(self.time.now.get()),
             (_, None) => self.requests.set(self.requests.get() + 1),
             _ => {}
+        }
+    }
+
+    /// The grant of the access token in an answer.
+    fn grant_of(&self, answer: &Response) -> Option<u64> {
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+        self.provider.lineage(body["access_token"].as_str()?).map(|(grant, _)| grant)
+    }
+
+    /// (j) A token that is bound to a key goes nowhere without a proof, and no proof is like another.
+    fn proved(&self, sent: &Sent) {
+        let bound = self.traits.dpop && matches!(sent.to, Some(Endpoint::Api | Endpoint::Token));
+        if bound != sent.header("dpop").is_some() {
+            self.fail(format!("(j) with a proof: {:?}, with a bound token: {bound}, to {:?}", sent.header("dpop"), sent.to));
+        }
+        if let Some((scheme, _)) = sent.token()
+            && (scheme == "DPoP") != self.traits.dpop
+        {
+            self.fail(format!("(j) a token is sent as {scheme}"));
+        }
+        if bound {
+            let jti = sent.proof_claim("jti").unwrap_or_default();
+            if !self.jtis.borrow_mut().insert(jti.clone()) {
+                self.fail(format!("(j) two proofs are called {jti}"));
+            }
+        }
+    }
+
+    /// (h) What was dropped is not used again.
+    fn used(&self, grant: u64, what: &str) {
+        if self.dropped.borrow().contains(&grant) {
+            self.fail(format!("(h) grant {grant} is {what} after its keep forgot it, or ended"));
         }
     }
 
     /// (a) No refresh token is presented again after it was taken, or perhaps was.
     fn presenting(&self, process: &Rc<Process>, token: &str) {
         let page = self.page_of(process);
+        let keep = self.keep_of(process);
         let before = self.presented.borrow_mut().insert(token.to_owned(), Presented::Unknown);
         self.say(|| format!("       page {page:?} presents {token}"));
         if matches!(before, Some(Presented::Unknown | Presented::Gone)) {
@@ -320,6 +472,20 @@ impl Truth {
         }
         let Some((grant, _)) = self.provider.lineage(token) else { return };
         self.unknown.borrow_mut().insert(grant);
+        self.used(grant, "renewed");
+        // One family at a time.
+        if let Some(keep) = keep.filter(|keep| self.is_shared(*keep)) {
+            let newer = self
+                .pages
+                .borrow()
+                .values()
+                .filter(|page| page.keep == keep)
+                .filter_map(|page| page.shows.clone())
+                .find(|(shown, _)| *shown > grant);
+            if let Some((newer, _)) = newer {
+                self.fail(format!("(a) a refresh token of grant {grant} is presented where grant {newer} is shown"));
+            }
+        }
         if let Some(page) = page {
             self.last_presenter.borrow_mut().insert(grant, page);
         }
@@ -329,19 +495,21 @@ impl Truth {
             let due = (self.traits.lifetime * 650).max(2_900);
             // Who was not told cannot know, if the provider's tokens do not say so either; nor who was told of a token that had ended
             // before it came.
-            let untold = !self.traits.rotates && (!self.traits.channels || self.stood_still.get() || self.clock_was_set.get());
+            let alone = keep.is_some_and(|keep| self.is_shared(keep));
+            let untold = !alone && !self.traits.rotates && (!self.traits.channels || self.stood_still.get() || self.clock_was_set.get());
             if now - last < due && self.needed.get() < last && !untold {
                 self.fail(format!("(b) grant {grant} is renewed again after {} ms of {} s", now - last, self.traits.lifetime));
             }
         }
-        if let Some(out) = self.out.get()
-            && self.tabs_agree()
+        if let (Some(out), Some(keep)) = (self.out.get(), keep)
             && grant <= out.grants
-            && self.now() > out.at + SETTLING
+            && self.has_heard(keep, out)
         {
             self.fail(format!("(c) a refresh token of grant {grant} is presented after a sign-out"));
         }
-        self.renewals.borrow_mut().entry(grant).or_default().1 = now;
+        if before != Some(Presented::Again) {
+            self.renewals.borrow_mut().entry(grant).or_default().1 = now;
+        }
     }
 
     fn presented(&self, token: &str, answer: &Result<Response, HttpFailure>) {
@@ -349,6 +517,7 @@ impl Truth {
         let grant = lineage.map_or(0, |(grant, _)| grant);
         let outcome = match answer {
             Ok(response) => match response.status {
+                _ if wants_nonce(response) => Presented::Again,
                 200 if response.headers.iter().any(|(_, value)| value == "text/html") => Presented::Free,
                 200 => {
                     let mut renewals = self.renewals.borrow_mut();
@@ -372,15 +541,18 @@ impl Truth {
     /// (c) and (f) The token that an API gets is of the user whom the page shows, who has not signed out.
     fn calling(&self, process: &Rc<Process>, sent: &Sent) {
         let Some(id) = self.page_of(process) else { return };
-        let token = sent.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
+        let token = sent.token().map(|(_, token)| token.to_owned()).unwrap_or_default();
         let Some((grant, subject)) = self.provider.lineage(&token) else {
             return self.fail(format!("(f) page {id} sends a token that nobody issued: {token}"));
         };
         self.say(|| format!("       page {id} calls with {token} of grant {grant}"));
+        self.used(grant, "used");
         let pages = self.pages.borrow();
         let Some(page) = pages.get(&id) else { return };
         match page.client.state() {
             State::SignedIn(session) if session.subject() == Some(&subject) => {}
+            // Where others are signed in already.
+            State::Unknown if page.shared => {}
             other => self.fail(format!("(f) page {id} sends a token of {subject}, and shows {other:?}")),
         }
         if page.signed_out {
@@ -396,6 +568,12 @@ impl Truth {
 
     /// Whether a page must know of a sign-out.
     fn knows(&self, page: &Page, out: Out) -> bool {
+        if page.shared || self.is_apart(page.keep, out) {
+            // A tab with a keep of its own looks when it is woken.
+            let woken = page.shared
+                || self.noted.get().is_some_and(|at| page.woken.is_some_and(|woken| woken > at && self.now() > woken + SETTLING));
+            return woken && self.has_heard(page.keep, out);
+        }
         let since = page.woken.filter(|woken| *woken > out.at).unwrap_or(out.at).max(page.running_since).max(out.at);
         let told = page.woken.is_some_and(|woken| woken > out.at) || page.running_since <= out.at;
         // Where somebody has signed in since, only they can say so.
@@ -427,15 +605,18 @@ impl Truth {
             None => return,
         };
         let Some((grant, subject)) = shows else { return };
+        self.used(grant, "shown");
         // (f) A page is one user's.
         if let Some((_, other)) = before.as_ref().filter(|(_, other)| *other != subject) {
             self.fail(format!("(f) page {id} was {other}'s and is {subject}'s"));
         }
         // (c) Nothing comes back.
+        let keep = self.pages.borrow().get(&id).map(|page| page.keep).unwrap_or_default();
         if before.is_none()
             && let Some(out) = self.is_out()
             && self.now() > out.at + SETTLING
-            && self.tabs_agree()
+            && self.note_stands()
+            && self.has_heard(keep, out)
         {
             self.fail(format!("(c) grant {grant} comes back in page {id} after a sign-out"));
         }
@@ -443,6 +624,36 @@ impl Truth {
             && before.is_none()
         {
             page.signed_out = false;
+            page.estranged = false;
+        }
+    }
+
+    /// What a page is told.
+    fn told(&self, id: u64, event: &Event) {
+        if let Event::Ended(reason) = event {
+            self.check_end(id, *reason);
+        } else {
+            self.say(|| format!("       page {id}: {event:?}"));
+        }
+        // (d) Once, and in turns.
+        let mut pages = self.pages.borrow_mut();
+        let Some(page) = pages.get_mut(&id) else { return };
+        let right = match event {
+            Event::Ended(reason) => {
+                page.estranged |= page.shared && *reason == Ended::UserChanged && page.shows.is_some();
+                std::mem::replace(&mut page.told, false) || !page.shared
+            }
+            // Whoever comes back from the provider has signed in, whoever was signed in by then.
+            Event::Redirecting => {
+                self.asked_in_vain.set(self.asked_in_vain.get() || page.process.frozen.get());
+                true
+            }
+            Event::SignedIn => !std::mem::replace(&mut page.told, true) || !page.shared || !page.arrived,
+            _ => true,
+        };
+        drop(pages);
+        if !right {
+            self.fail(format!("(d) page {id} is told out of turn: {event:?}"));
         }
     }
 
@@ -453,17 +664,30 @@ impl Truth {
         let Some(page) = pages.get(&id) else { return };
         // Who was looking for a session had none.
         let Some((grant, subject)) = page.shows.clone() else { return };
+        if page.shared && self.forgetting.get() == Some(page.keep) {
+            return;
+        }
         let fine = match reason {
+            Ended::SignedOut if page.shared => self.out.get().is_some_and(|out| out.keep == page.keep && grant <= out.grants),
             Ended::SignedOut => page.signed_out,
             Ended::SignedOutElsewhere => self.out.get().is_some_and(|out| grant <= out.grants),
             Ended::SignedOutAtProvider => false,
             Ended::Rejected => self.ended.borrow().contains(&grant) || self.out.get().is_some_and(|out| grant <= out.grants),
             Ended::UserChanged => self.users.borrow().iter().any(|other| *other != subject),
+            Ended::Expired if page.shared => self.refresh_closed_in_worker(grant) && self.frame_closed(grant) && self.redirect_closed(),
             Ended::Expired => self.refresh_closed(id, grant) && self.frame_closed(grant) && self.redirect_closed(),
         };
         if !fine {
             self.fail(format!("(d) page {id} lost grant {grant}: {reason:?}"));
         }
+    }
+
+    /// Nobody else has the tokens, and nobody stands still who does.
+    fn refresh_closed_in_worker(&self, grant: u64) -> bool {
+        !self.traits.refresh_tokens
+            || self.unknown.borrow().contains(&grant)
+            || self.clock_was_set.get()
+            || self.ended.borrow().contains(&grant)
     }
 
     fn refresh_closed(&self, id: u64, grant: u64) -> bool {
@@ -490,12 +714,13 @@ impl Truth {
             || self.clock_was_set.get()
             || self.journal_trouble.get().is_some()
             || self.out.get().is_some_and(|out| grant <= out.grants)
+            || self.frames.lost.get() > 0
     }
 
     fn redirect_closed(&self) -> bool {
         // A page notes it before it leaves.
         let noted = || self.disk.records.borrow().values().any(|record| record.contains("redirected"));
-        !self.traits.by_redirect || self.redirected.get() || noted()
+        !self.traits.by_redirect || self.redirected.get() || self.asked_in_vain.get() || noted()
     }
 }
 
@@ -511,6 +736,9 @@ struct Slot {
 struct Open {
     id: u64,
     tab: Tab,
+    /// Where its client runs: in the page, or in a worker.
+    home: Rc<Process>,
+    worker: Option<Worker>,
     went: usize,
     _listening: [Subscription; 2],
 }
@@ -521,6 +749,9 @@ struct Simulation {
     config: Config,
     dice: Dice,
     slots: Vec<Slot>,
+    worker: Option<(u64, Worker)>,
+    /// Where pages that are gone went before.
+    ghosts: Vec<(Rc<Bar>, usize)>,
     next_page: u64,
     steps: u64,
     turns: u64,
@@ -551,6 +782,12 @@ impl Simulation {
             pages: RefCell::default(),
             failures: RefCell::default(),
             trace: traced.then(RefCell::default),
+            workers: RefCell::default(),
+            keeper: RefCell::default(),
+            dropped: RefCell::default(),
+            forgetting: Cell::default(),
+            forgotten: Cell::default(),
+            jtis: RefCell::default(),
             offline: Cell::default(),
             gone: Cell::default(),
             calm: Cell::default(),
@@ -562,6 +799,10 @@ impl Simulation {
             requests: Cell::default(),
             needed: Cell::default(),
             out: Cell::default(),
+            noted: Cell::default(),
+            noted_before: RefCell::default(),
+            asked_in_vain: Cell::default(),
+            frames: world.frames.clone(),
             signed_in: Cell::default(),
             asked_codes: RefCell::default(),
             users: RefCell::default(),
@@ -602,9 +843,25 @@ impl Simulation {
             let stage = Rc::downgrade(&truth);
             world.frame(move |url| stage.upgrade().map(|truth| truth.in_frame(url)).unwrap_or_default());
         }
-        let config = World::config().renew_by_redirect(traits.by_redirect);
+        let config = World::config().renew_by_redirect(traits.by_redirect).dpop(traits.dpop);
+        if traits.dpop {
+            world.chance.slow.set(dice.pick(&[0, 3]));
+            for (endpoint, origin) in [(Endpoint::Token, ISSUER), (Endpoint::Api, "https://api.example")] {
+                let truth = Rc::downgrade(&truth);
+                world.provider.answer(endpoint, move |_, mut right| {
+                    // A server may say what it wants next before it refuses anything.
+                    if let Some(truth) = truth.upgrade()
+                        && truth.dice.percent(30)
+                        && let Some(nonce) = truth.provider.nonce_at(origin)
+                    {
+                        right.headers.push(("dpop-nonce".to_owned(), nonce));
+                    }
+                    Ok(right)
+                });
+            }
+        }
         let slots = (0..traits.tabs).map(|_| Slot::default()).collect();
-        Simulation { world, truth, config, dice, slots, next_page: 0, steps: 0, turns: 0 }
+        Simulation { world, truth, config, dice, slots, worker: None, ghosts: Vec::new(), next_page: 0, steps: 0, turns: 0 }
     }
 
     fn traits(&self) -> &Traits {
@@ -614,15 +871,31 @@ impl Simulation {
     // Pages
 
     fn open(&mut self, slot: usize, address: &str) {
-        let tab = self.world.tab_at(&self.config, address).unwrap();
         self.next_page += 1;
         let id = self.next_page;
+        let shared = match self.traits().keeps {
+            Keeps::Own => false,
+            Keeps::Shared => true,
+            Keeps::Both => slot % 2 == 0,
+        };
+        let worker = if shared { Some(self.worker()) } else { None };
+        let tab = match &worker {
+            None => self.world.tab_at(&self.config, address).unwrap(),
+            Some((_, worker)) => worker.page(address),
+        };
+        let keep = worker.as_ref().map_or(id, |(keep, _)| *keep);
+        let worker = worker.map(|(_, worker)| worker);
         self.truth.say(|| format!("slot {slot}: page {id} is loaded: {address}"));
         self.truth.pages.borrow_mut().insert(
             id,
             Page {
                 client: tab.client.clone(),
                 process: tab.process.clone(),
+                keep,
+                shared,
+                arrived: false,
+                estranged: false,
+                told: false,
                 running_since: self.truth.now(),
                 woken: None,
                 shows: None,
@@ -638,19 +911,27 @@ impl Simulation {
                 }
             }),
             tab.client.on_event(move |event| {
-                if let (Some(truth), Event::Ended(reason)) = (events.upgrade(), event) {
-                    truth.check_end(id, *reason);
-                } else if let Some(truth) = events.upgrade() {
-                    truth.say(|| format!("       page {id}: {event:?}"));
+                if let Some(truth) = events.upgrade() {
+                    truth.told(id, event);
                 }
             }),
         ];
         let client = tab.client.clone();
-        let open = Open { id, tab, went: 0, _listening: listening };
+        let home = worker.as_ref().map_or(tab.process.clone(), |worker| worker.process().clone());
+        let open = Open { id, tab, home, worker, went: 0, _listening: listening };
         // What a page does when it is loaded, before anything is awaited.
-        let finish = client.finish_sign_in();
+        let (finish, truth) = (client.finish_sign_in(), Rc::downgrade(&self.truth));
         self.call(&open, "finish_sign_in", async move {
-            let _ = finish.await;
+            let finished = finish.await;
+            // The worker that knew of it has gone: once more.
+            if finished == Err(Misbehaved::StateUnknown.into()) && shared {
+                let _ = client.sign_in(SignIn::default()).await;
+            }
+            if let Some(truth) = truth.upgrade()
+                && let Some(page) = truth.pages.borrow_mut().get_mut(&id)
+            {
+                page.arrived = true;
+            }
         });
         self.slots[slot].page = Some(open);
     }
@@ -667,10 +948,64 @@ impl Simulation {
                 truth.open_calls.borrow_mut().remove(&number);
             }
         };
-        self.world.device.spawn(&page.tab.process, Box::pin(work));
+        self.world.device.spawn(&page.home, Box::pin(work));
     }
 
-    fn bury(&self, page: Open) {
+    /// The worker that is there, or a new one.
+    fn worker(&mut self) -> (u64, Worker) {
+        if let Some((keep, worker)) = self.worker.as_ref().filter(|(_, worker)| worker.is_alive()) {
+            return (*keep, worker.clone());
+        }
+        let keep = WORKERS + self.next_page;
+        self.truth.say(|| format!("worker {keep} starts"));
+        let worker = Worker::start(&self.world, &self.config, LINGER, self.traits().outlives);
+        self.truth.workers.borrow_mut().insert(keep, worker.process().clone());
+        let truth = Rc::downgrade(&self.truth);
+        worker.on_forget(move |forget| {
+            let Some(truth) = truth.upgrade() else { return forget() };
+            truth.say(|| format!("worker {keep} forgets"));
+            truth.forgetting.set(Some(keep));
+            forget();
+            truth.forgetting.set(None);
+            truth.forgotten.set(truth.forgotten.get() + 1);
+            truth.drop_all(keep);
+        });
+        self.worker = Some((keep, worker.clone()));
+        (keep, worker)
+    }
+
+    /// The worker ends, and with it all that its pages had.
+    fn kill(&mut self) {
+        let Some((keep, worker)) = self.worker.take().filter(|(_, worker)| worker.is_alive()) else { return };
+        self.truth.say(|| format!("worker {keep} ends"));
+        worker.say_all();
+        for index in 0..self.slots.len() {
+            if self.slots[index].cached.as_ref().is_some_and(|page| page.worker.is_some())
+                && let Some(page) = self.slots[index].cached.take()
+            {
+                self.bury(page);
+            }
+            if self.slots[index].page.as_ref().is_some_and(|page| page.worker.is_some())
+                && let Some(page) = self.slots[index].page.take()
+            {
+                self.bury(page);
+                // Where it was going, it goes.
+                let there = self.truth.now() + self.dice.pick(&[0, 500, 100_000]);
+                self.slots[index].journey.get_or_insert((there, format!("{ORIGIN}/")));
+            }
+        }
+        worker.die();
+        self.truth.drop_all(keep);
+    }
+
+    /// A worker that does not outlive its pages ends with the last one.
+    fn end_worker(&mut self) {
+        if !self.traits().outlives && self.worker.as_ref().is_some_and(|(_, worker)| worker.ports() == 0) {
+            self.kill();
+        }
+    }
+
+    fn bury(&mut self, page: Open) {
         // It may have written down that it will present a token, and be gone before it does.
         let rows = self.world.journal.records.borrow();
         let claimed = rows.values().filter_map(|row| row.split(' ').nth(1)?.parse::<usize>().ok()).max().unwrap_or(0);
@@ -684,6 +1019,10 @@ impl Simulation {
         self.truth.pages.borrow_mut().remove(&page.id);
         self.truth.open_calls.borrow_mut().retain(|_, (id, _)| *id != page.id);
         page.tab.process.dead.set(true);
+        if let Some(worker) = &page.worker {
+            worker.close(&page.tab);
+            self.ghosts.push((page.tab.bar.clone(), page.tab.bar.went.borrow().len()));
+        }
         drop(page);
         self.world.device.load();
         self.world.locks.bury();
@@ -705,14 +1044,21 @@ impl Simulation {
     }
 
     fn wake(&self, page: &Open, wake: Wake) {
-        page.tab.bar.wake(wake);
+        match &page.worker {
+            Some(worker) => worker.woke(&page.tab, wake),
+            None => page.tab.bar.wake(wake),
+        }
         let id = page.id;
         self.truth.say(|| format!("page {id} is woken: {wake:?}"));
         if let Some(page) = self.truth.pages.borrow_mut().get_mut(&id) {
             page.woken = Some(self.truth.now());
         }
-        // (c) Who signed out is out before anything is shown.
-        if self.truth.is_out().is_some() && matches!(page.tab.client.state(), State::SignedIn(_)) {
+        // (c) Who signed out is out before anything is shown. Where another keep is, a message is on its way.
+        if let Some(out) = self.truth.is_out()
+            && (self.truth.pages.borrow().get(&id).is_some_and(|page| page.keep == out.keep)
+                || (page.worker.is_none() && !self.truth.is_shared(out.keep)))
+            && matches!(page.tab.client.state(), State::SignedIn(_))
+        {
             self.truth.fail(format!("(c) page {id} is signed in after it was woken after a sign-out"));
         }
     }
@@ -731,7 +1077,13 @@ impl Simulation {
     fn travel(&mut self) -> bool {
         let mut arrived = false;
         for index in 0..self.slots.len() {
-            let leaving = self.slots[index].page.as_mut().and_then(|page| {
+            // What is told to a page in the back/forward cache ends it.
+            if self.slots[index].cached.as_ref().is_some_and(|page| page.tab.bar.went.borrow().len() > page.went)
+                && let Some(page) = self.slots[index].cached.take()
+            {
+                self.bury(page);
+            }
+            let leaving = self.slots[index].page.as_mut().filter(|page| !page.tab.process.frozen.get()).and_then(|page| {
                 let went = page.tab.bar.went.borrow();
                 (went.len() > page.went).then(|| {
                     page.went = went.len();
@@ -760,9 +1112,16 @@ impl Simulation {
             }
             if self.dice.percent(if self.truth.calm.get() { 0 } else { 40 }) {
                 self.freeze(&page, true);
+                if let Some(worker) = &page.worker {
+                    worker.away(&page.tab);
+                }
                 self.slots[index].cached = Some(page);
             } else {
                 self.bury(page);
+            }
+            // The next page may be of another origin.
+            if !url.starts_with(ORIGIN) {
+                self.end_worker();
             }
         }
         let silent = url.contains("prompt=none");
@@ -782,6 +1141,12 @@ impl Simulation {
                 let users = self.truth.users.borrow().clone();
                 let another = self.dice.percent(if users.is_empty() { 0 } else { 20 });
                 let user = if another { self.dice.pick(&["alice", "bob", "carol"]) } else { "alice" };
+                if self.dice.percent(if self.truth.calm.get() { 0 } else { 5 }) {
+                    let asked = url::Url::parse(url).unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+                    let there = self.truth.now() + self.dice.pick(&[0, 30, 500]);
+                    self.slots[index].journey = Some((there, format!("{ORIGIN}/callback?error=access_denied&state={asked}&iss={ISSUER}")));
+                    return;
+                }
                 self.truth.users.borrow_mut().insert(user.to_owned());
                 self.world.provider.user(user);
                 self.truth.signed_in.set(self.truth.now());
@@ -809,6 +1174,7 @@ impl Simulation {
                 if let Some(other) = self.slots[index].page.replace(page) {
                     self.bury(other);
                 }
+                self.end_worker();
             }
             None if self.slots[index].page.is_none() => self.open(index, &format!("{ORIGIN}/")),
             None => {}
@@ -878,6 +1244,14 @@ impl Simulation {
         if let [token, ..] = &self.world.provider.reused()[..] {
             truth.fail(format!("(a) the provider saw {token} twice"));
         }
+        // A page that is gone may be asked to leave as long as a call of it is under way, and nobody is if there is no page.
+        let ghost = self.ghosts.iter().any(|(bar, went)| bar.went.borrow().len() > *went);
+        if ghost || self.worker.as_ref().is_some_and(|(_, worker)| worker.pages() == 0) {
+            truth.asked_in_vain.set(true);
+        }
+        if truth.noted.get().is_none() && truth.out.get().is_some() && truth.notes() != *truth.noted_before.borrow() {
+            truth.noted.set(Some(truth.now()));
+        }
         let mut late = Vec::new();
         for (id, page) in truth.pages.borrow().iter().filter(|(_, page)| !page.process.frozen.get()) {
             if let (Some((grant, _)), Some(out)) = (&page.shows, truth.out.get())
@@ -888,15 +1262,42 @@ impl Simulation {
             }
         }
         late.into_iter().for_each(|late| truth.fail(late));
+        self.check_worker();
         let load = self.world.device.load();
         if load > 400 * (self.slots.len() + 1) {
             truth.fail(format!("(e) {load} pieces of work"));
         }
     }
 
+    /// (i) All pages of a keep show one session, but for those that are another user's.
+    fn check_worker(&self) {
+        let Some((keep, _)) = &self.worker else { return };
+        let pages = self.truth.pages.borrow();
+        let ours: Vec<_> = pages.iter().filter(|(_, page)| page.keep == *keep).collect();
+        let Some((first, session)) = ours.iter().find_map(|(id, page)| Some((**id, page.shows.clone()?))) else { return };
+        for (id, page) in ours {
+            let wrong = match &page.shows {
+                Some(other) => *other != session,
+                None => page.arrived && !page.estranged,
+            };
+            if wrong {
+                self.truth.fail(format!("(i) page {first} shows {session:?}, and page {id} of the same keep {:?}", page.client.state()));
+            }
+        }
+    }
+
     // What happens
 
     fn act(&mut self) {
+        if self.traits().keeps != Keeps::Own && self.dice.percent(2) {
+            return self.kill();
+        }
+        if self.traits().dpop && self.dice.percent(8) {
+            let origin = self.dice.pick(&[ISSUER, "https://api.example"]);
+            let nonce = format!("nonce-{}", self.dice.next());
+            self.truth.say(|| format!("{origin} wants {nonce}"));
+            return self.world.provider.next_nonce(origin, &nonce);
+        }
         let what = self.dice.below(100);
         let slot = self.dice.below(self.slots.len() as u64) as usize;
         match what {
@@ -908,7 +1309,10 @@ impl Simulation {
                 let millis = self.dice.below(self.traits().lifetime * 1_500);
                 self.pass(millis.min(600_000.max(self.traits().lifetime * 1_000 * 2)));
             }
-            35..50 => self.fetch(),
+            35..50 => {
+                let calls = if self.dice.percent(20) { self.slots.len() } else { 1 };
+                (0..calls).for_each(|_| self.fetch());
+            }
             50..56 => {
                 if let Some(index) = self.running()
                     && let Some(page) = &self.slots[index].page
@@ -936,6 +1340,7 @@ impl Simulation {
                 if let Some(page) = self.slots[slot].page.take() {
                     self.truth.say(|| format!("page {} is gone", page.id));
                     self.bury(page);
+                    self.end_worker();
                 }
             }
             63..67 => {
@@ -947,6 +1352,7 @@ impl Simulation {
                 // Reloaded.
                 if let Some(page) = self.slots[slot].page.take() {
                     self.bury(page);
+                    self.end_worker();
                     self.open(slot, &format!("{ORIGIN}/"));
                 }
             }
@@ -995,7 +1401,9 @@ impl Simulation {
             90..92 if self.traits().jumps => {
                 let seconds: i64 = self.dice.pick(&[-86_400, -3_600, -30, 30, 3_600, 86_400]);
                 self.truth.say(|| format!("the clock is set by {seconds} s"));
-                self.world.time.ahead.set(self.world.time.ahead.get() + seconds * 1000);
+                let ahead = self.world.time.ahead.get() + seconds * 1000;
+                // Nobody takes a proof of another day.
+                self.world.time.ahead.set(if self.traits().dpop { ahead.clamp(-30_000, 30_000) } else { ahead });
                 self.truth.clock_was_set.set(true);
                 self.truth.needed.set(self.world.time.now.get());
             }
@@ -1022,11 +1430,16 @@ impl Simulation {
         }
     }
 
+    /// Each request is known by the page that it is from, wherever the keep is.
+    fn fetch_from(&self, page: &Open) -> impl Future<Output = Result<Response, Error>> + use<> {
+        page.tab.client.fetch_by(Some(self.world.ports_of(&page.tab.process).http), Request::get(format!("{API}me")))
+    }
+
     fn fetch(&self) {
         if let Some(index) = self.running()
             && let Some(page) = &self.slots[index].page
         {
-            let fetch = page.tab.client.fetch(Request::get(format!("{API}me")));
+            let fetch = self.fetch_from(page);
             self.call(page, "fetch", async move {
                 let _ = fetch.await;
             });
@@ -1059,10 +1472,20 @@ impl Simulation {
         if let Some(page) = self.truth.pages.borrow_mut().get_mut(&id) {
             page.signed_out = true;
         }
-        self.truth.out.set(Some(Out { at: self.truth.now(), grants: self.world.provider.grants() }));
+        let keep = self.truth.pages.borrow().get(&id).map(|page| page.keep).unwrap_or_default();
+        self.truth.noted.set(None);
+        self.truth.noted_before.replace(self.truth.notes());
+        self.truth.out.set(Some(Out { at: self.truth.now(), grants: self.world.provider.grants(), keep }));
         let work = page.tab.client.sign_out(reach);
-        if matches!(page.tab.client.state(), State::SignedIn(_)) {
-            self.truth.fail(format!("(c) page {id} is signed in after it signed out"));
+        // In all pages of its keep.
+        let clients: Vec<_> = {
+            let pages = self.truth.pages.borrow();
+            pages.iter().filter(|(_, page)| page.keep == keep).map(|(id, page)| (*id, page.client.clone())).collect()
+        };
+        for (other, client) in clients {
+            if matches!(client.state(), State::SignedIn(_)) {
+                self.truth.fail(format!("(c) page {other} is signed in after page {id} signed out"));
+            }
         }
         self.call(page, "sign_out", async move {
             let _ = work.await;
@@ -1118,7 +1541,7 @@ impl Simulation {
                 truth.fail(format!("(e) at the end page {id} shows a session whose token has ended"));
             }
             let answer: Rc<RefCell<Option<Answered>>> = Rc::default();
-            let (sink, fetch) = (answer.clone(), client.fetch(Request::get(format!("{API}me"))));
+            let (sink, fetch) = (answer.clone(), self.fetch_from(page));
             self.call(page, "last fetch", async move {
                 let outcome = fetch.await;
                 *sink.borrow_mut() = Some((outcome, client.state()));
@@ -1157,6 +1580,27 @@ impl Simulation {
         }
     }
 
+    /// All pages go. What the worker kept for them is gone with them, and whoever comes then is not met with it.
+    fn leave_for_good(&mut self) {
+        let Some((keep, worker)) = self.worker.clone() else { return };
+        self.truth.say(|| "all pages are closed".to_owned());
+        let was_there = worker.pages() > 0;
+        for index in 0..self.slots.len() {
+            self.slots[index].journey.take();
+            if let Some(page) = self.slots[index].page.take() {
+                self.bury(page);
+            }
+        }
+        self.end_worker();
+        let forgotten = self.truth.forgotten.get();
+        self.pass(LINGER.as_millis() as u64 + 1_000);
+        if worker.is_alive() && was_there && self.truth.forgotten.get() == forgotten {
+            self.truth.fail(format!("(h) worker {keep} does not forget"));
+        }
+        self.open(0, &format!("{ORIGIN}/"));
+        self.pass(20_000);
+    }
+
     fn run(mut self) -> (Figures, Vec<String>, Vec<String>) {
         self.open(0, &format!("{ORIGIN}/"));
         self.settle(u64::MAX);
@@ -1179,10 +1623,14 @@ impl Simulation {
         if !self.truth.failed() {
             self.come_to_rest();
         }
+        if !self.truth.failed() {
+            self.leave_for_good();
+        }
         // (b), (e) No more was asked for than time and events account for.
         let seconds = (self.world.time.now.get() - began) / 1000;
         let period = (self.traits().lifetime * 65 / 100).max(3);
-        let due = 30 + 8 * self.steps.min(self.traits().steps) + 2 * (self.next_page + 1) * (seconds / period + 10);
+        let keeps = if self.traits().keeps == Keeps::Shared { 1 } else { self.next_page + 1 };
+        let due = 30 + 8 * self.steps.min(self.traits().steps) + 2 * keeps * (seconds / period + 10);
         if self.truth.token_requests.get() > due {
             self.truth.fail(format!("(b) {} token requests in {seconds} s", self.truth.token_requests.get()));
         }
@@ -1193,6 +1641,9 @@ impl Simulation {
             slot.page.take();
             slot.cached.take();
         }
+        if let Some((_, worker)) = self.worker.take() {
+            worker.die();
+        }
         self.truth.pages.borrow_mut().clear();
         self.world.device.load();
         self.world.network.forget();
@@ -1201,6 +1652,17 @@ impl Simulation {
 }
 
 impl Truth {
+    /// All that a keep had is gone, for ever.
+    fn drop_all(&self, keep: u64) {
+        let grants: Vec<u64> = self.keeper.borrow().iter().filter(|(_, keeper)| **keeper == keep).map(|(grant, _)| *grant).collect();
+        self.dropped.borrow_mut().extend(grants);
+        let pages = self.pages.borrow();
+        let left = pages.iter().find(|(_, page)| page.keep == keep && matches!(page.client.state(), State::SignedIn(_)));
+        if let Some((id, _)) = left {
+            self.fail(format!("(h) page {id} is signed in where nothing is left"));
+        }
+    }
+
     fn failed(&self) -> bool {
         !self.failures.borrow().is_empty()
     }

@@ -96,6 +96,12 @@ impl Handle {
         Box::pin(keep.clone().restore())
     }
 
+    /// Who is signed in.
+    pub fn session(&self) -> Option<Session> {
+        let Handle::Here(keep) = self;
+        keep.session_now()
+    }
+
     /// Takes no session over from another tab: this page is not to be shown who is signed in.
     pub fn stay_out(&self) {
         let Handle::Here(keep) = self;

@@ -357,7 +357,7 @@ impl Keep {
             };
         // Without the key nobody has any use for it. That somebody is signed in is noted all the same: others may sign out.
         let shared = noted && !self.is_bound();
-        let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, shared };
+        let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, noted, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
         Some(Tokens { line, access: vec![token], id_token, nonce: Some(nonce), session })
@@ -552,7 +552,7 @@ impl Keep {
             .tokens
             .borrow_mut()
             .as_mut()
-            .map(|tokens| (tokens.line.name.clone(), tokens.line.shared, tokens.line.refresh_token.take(), tokens.id_token.take()));
+            .map(|tokens| (tokens.line.name.clone(), tokens.line.noted, tokens.line.refresh_token.take(), tokens.id_token.take()));
         // Who is signed in only in other tabs is signed out there.
         let line = line.or_else(|| self.mark().line.map(|name| (name, true, None, None)));
         let just_now = |mark: &mark::Mark| mark.signed_out.is_some_and(|at| self.ports.clock.now().distance(at) < LEAVE_ONCE);
@@ -566,9 +566,9 @@ impl Keep {
         async move {
             let mut id_token = None;
             let mut told = false;
-            if let Some((name, shared, refresh_token, hint)) = line {
+            if let Some((name, noted, refresh_token, hint)) = line {
                 id_token = hint;
-                let first = !(shared || keep.is_bound()) || keep.sign_out_line(&name).await;
+                let first = !noted || keep.sign_out_line(&name).await;
                 keep.announce_sign_out(&name);
                 if !first {
                     return Ok(None);

@@ -65,9 +65,12 @@ impl Keep {
             return Ok(http.send(request).await);
         }
         let url = HttpUrl::parse(&request.url).map_err(|_| Misconfigured::RequestMalformed)?;
+        let generation = self.generation.get();
         let mut repeated = false;
         loop {
             let proof = self.proof(&request.method, &url, access_token).await?;
+            // Nothing is sent after a sign-out that came while the proof was made.
+            self.unless_ended_since(generation)?;
             request.set("dpop", proof);
             let response = match http.send(request).await {
                 Ok(response) => response,

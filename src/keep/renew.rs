@@ -127,9 +127,8 @@ impl Keep {
 
     /// Looks up what all tabs agree on.
     pub(super) async fn look_up(self: Rc<Self>) {
-        let Some(line) = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared)) else { return };
-        let (name, shared) = line;
-        let noted = shared || self.is_bound();
+        let Some(line) = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.noted)) else { return };
+        let (name, noted) = line;
         let row = if noted { journal::read(&self.ports, &self.name).await.ok().flatten() } else { None };
         let still = self.tokens.borrow().as_ref().is_some_and(|tokens| tokens.line.name == name);
         let out = match row {
@@ -138,7 +137,7 @@ impl Keep {
                 self.ask_tabs().await;
                 false
             }
-            Some(Row::Rejected) if still && shared => {
+            Some(Row::Rejected) if still && !self.is_bound() => {
                 self.end(Ended::Rejected);
                 return;
             }
@@ -434,6 +433,7 @@ impl Keep {
         let (session, scope, since, lifetime) = news;
         self.note_line();
         self.trouble.take();
+        self.redirecting.set(false);
         // Told before it is the next tab's turn, which asks for it then.
         self.announce();
         self.feed(Input::SignedIn { since, lifetime, rungs: self.rungs() });
@@ -453,6 +453,8 @@ impl Keep {
         self.estranged.set(false);
         self.note_line();
         self.trouble.take();
+        // A page that was asked to leave for the session before need not, and what comes of it is not of this one.
+        self.redirecting.set(false);
         if by != Some(Rung::Tab) {
             self.announce();
         }
@@ -606,8 +608,8 @@ impl Keep {
     /// the journal does not know ours, which then is nobody else's.
     async fn line_in_use(self: &Rc<Self>) -> Result<Option<String>, Fallen> {
         self.unless_signed_out_elsewhere()?;
-        let ours = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
-        if !self.is_bound() && matches!(ours, Some((_, false))) {
+        let ours = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.noted));
+        if matches!(ours, Some((_, false))) {
             return Ok(None);
         }
         match journal::read(&self.ports, &self.name).await {

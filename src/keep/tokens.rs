@@ -30,7 +30,9 @@ pub(crate) struct Line {
     pub(crate) renewals: u64,
     /// It was presented, and what came of it is not known.
     pub(crate) spent: bool,
-    /// The journal knows the line, so that other tabs may have it too.
+    /// The journal knows the line.
+    pub(crate) noted: bool,
+    /// Other tabs may have it too.
     pub(crate) shared: bool,
 }
 
@@ -138,6 +140,7 @@ impl Tokens {
                 renewals: number(&document, "renewals")?,
                 // If it was, the journal says so.
                 spent: false,
+                noted: true,
                 shared: true,
             },
             access,

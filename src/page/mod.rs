@@ -238,6 +238,10 @@ impl Serving {
 
     fn hear(&self, news: &News) {
         let pages = self.pages();
+        if pages.is_empty() && *news == News::Redirect {
+            // Who waits for that would wait for ever.
+            self.keep.redirect_failed(Misconfigured::NoWindow.into());
+        }
         // One page leaves, and the latest is the one that the user looks at.
         let from = if *news == News::Redirect { pages.len().saturating_sub(1) } else { 0 };
         pages.iter().skip(from).for_each(|page| page.hear(news));
@@ -519,8 +523,8 @@ impl Inner {
                 }
                 self.forget();
             }
-            // It is not news where nobody else was signed in: there the new one signs in.
-            News::Event(Event::Ended(Ended::UserChanged)) if !self.is_signed_in() => {}
+            // It is not news where nobody was signed in.
+            News::Event(Event::Ended(_)) if !self.is_signed_in() => {}
             News::Event(event) => self.told.events.tell(event),
             News::Redirect => {
                 let inner = self.clone();
@@ -655,6 +659,12 @@ impl Inner {
     fn arrived(&self, outcome: Result<Session, Error>, return_to: Option<String>) -> Result<Finished, Error> {
         // The place came back from the browser's storage: it is looked at again.
         let return_to = return_to.map(|place| redirect::place(&*self.navigation, &place, &self.serving.redirect_uri));
+        // Who was signed in before, in another page, still is.
+        if outcome.is_err()
+            && let Some(session) = self.serving.keep.session()
+        {
+            self.shown(&session);
+        }
         match outcome {
             Ok(session) => {
                 self.estranged.set(false);

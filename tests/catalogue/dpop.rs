@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use tokenkeep::{
     Access, Config, Ended, Error, Event, Finished, Request, Rung, SignIn, SignOut, State,
     keep::ports::HttpFailure,
+    page::ports::Wake,
     protocol::{ClockSkew, Interrupted, Misbehaved, Misconfigured, Response, Source},
     session::BREATH,
 };
 
 use crate::{
     test,
-    world::{API, Endpoint, ISSUER, Proof, Sent, Tab, Weather, World, json_response, refusal_as, run},
+    world::{API, Endpoint, ISSUER, Proof, Sent, Tab, Weather, World, json_response, refusal_as, run, yield_once},
 };
 
 const BILLING: &str = "https://billing.example/";
@@ -702,6 +703,51 @@ fn what_tabs_without_keys_wrote_keeps_nobody_out() {
     run(tab.client.sign_out(SignOut::Local)).unwrap();
     tab.load("https://app.example/");
     assert_eq!(run(tab.client.finish_sign_in()), Ok(Finished::Nothing));
+}
+
+// dp-twokeys
+// Where a line could not be written into the journal, what is there is of the session before, and ended the next one.
+#[test]
+fn what_the_session_before_wrote_does_not_end_the_next_one() {
+    for channels in [false, true] {
+        let world = World::new();
+        world.no_channels.set(!channels);
+        let mut tab = signed_in(&world);
+        run(tab.client.sign_out(SignOut::Local)).unwrap();
+        world.journal.blocked.set(channels);
+        tab.sign_in().unwrap();
+        world.journal.blocked.set(false);
+        tab.bar.wake(Wake::Visible);
+        assert_eq!((tab.session().is_some(), me(&tab)), (true, Ok(200)), "{channels}");
+        // Nor is the next sign-out taken for the one before.
+        world.later(Duration::from_secs(60));
+        run(tab.client.sign_out(SignOut::Provider)).unwrap();
+        assert_eq!(world.count(Endpoint::Revocation), 2, "{channels}");
+        assert!(tab.bar.went.borrow().iter().any(|url| url.contains("logout")), "{channels}");
+    }
+}
+
+// tab-logout
+// At whatever moment of its signing: before, what was signed in the same turn was still sent.
+#[test]
+fn a_proof_that_is_ready_after_a_sign_out_is_not_sent() {
+    for turns in 0..8 {
+        let world = World::new();
+        world.chance.slow.set(3);
+        let tab = signed_in(&world);
+        let call = tab.client.fetch(Request::get(format!("{API}me")));
+        let (answer, sent) = run(join(call, async {
+            for _ in 0..turns {
+                yield_once().await;
+            }
+            let work = tab.client.sign_out(SignOut::Local);
+            let sent = world.count(Endpoint::Api);
+            work.await.unwrap();
+            sent
+        }));
+        assert_eq!(world.count(Endpoint::Api), sent, "{turns}");
+        assert!(sent == 1 || answer == Err(Interrupted::SignInNeeded.into()), "{turns}: {answer:?}");
+    }
 }
 
 // dp-twokeys

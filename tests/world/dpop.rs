@@ -33,6 +33,12 @@ impl Sent {
         Some(Proof::read(proof).expect("a proof that is signed by the key in it"))
     }
 
+    /// A claim of the proof, if there is one. Whether it is signed is not looked at: the provider does that.
+    pub fn proof_claim(&self, name: &str) -> Option<String> {
+        let claims: Value = serde_json::from_slice(&unb64(self.header("dpop")?.split('.').nth(1)?)).ok()?;
+        claims[name].as_str().map(str::to_owned)
+    }
+
     /// The scheme and the token in `Authorization`.
     pub fn token(&self) -> Option<(&str, &str)> {
         self.header("authorization")?.split_once(' ')

@@ -9,6 +9,7 @@ mod dpop;
 mod provider;
 mod refusal;
 mod tabs;
+mod worker;
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,6 +31,7 @@ use tokenkeep::{
     page::ports::{FramedBy, Navigation, Wake},
     protocol::{Cache, Request, Response, Secret, SignatureCheck},
 };
+pub use worker::Worker;
 
 pub const ORIGIN: &str = "https://app.example";
 pub const ISSUER: &str = "https://as.example";
@@ -56,6 +58,8 @@ pub struct Outside {
     pub frames: Rc<BrowserFrames>,
     /// Keeps are still there when their page has left and come back.
     pub keeps_survive: Cell<bool>,
+    /// Sign-ins that wait for their response, as a worker stores them that ends with its pages.
+    pub logins: RefCell<BTreeMap<String, String>>,
 }
 
 impl std::ops::Deref for World {
@@ -110,6 +114,7 @@ impl World {
             journal,
             frames,
             keeps_survive: Cell::default(),
+            logins: RefCell::default(),
         }))
     }
 
@@ -712,6 +717,31 @@ pub struct Disk {
     pub records: RefCell<BTreeMap<String, String>>,
     pub blocked: Cell<bool>,
     pub full: Cell<bool>,
+    /// Who is told of what a tab with a keep of its own changes.
+    pub told: RefCell<Option<Told>>,
+}
+
+/// Gets a key under which there is another text now, or none.
+pub type Told = Rc<dyn Fn(&str)>;
+
+impl Disk {
+    /// Puts a text under a key, or removes it. False when that is what was there.
+    pub fn put(&self, key: &str, text: Option<String>) -> bool {
+        let mut records = self.records.borrow_mut();
+        let before = match text.clone() {
+            Some(text) => records.insert(key.to_owned(), text),
+            None => records.remove(key),
+        };
+        before != text
+    }
+
+    fn change(&self, key: &str, text: Option<&str>) {
+        if self.put(key, text.map(str::to_owned))
+            && let Some(told) = self.told.borrow().clone()
+        {
+            told(key);
+        }
+    }
 }
 
 impl Store for Disk {
@@ -724,7 +754,7 @@ impl Store for Disk {
             (true, _) => Err(StoreFailure::Blocked),
             (_, true) => Err(StoreFailure::Full),
             _ => {
-                self.records.borrow_mut().insert(key.to_owned(), text.to_owned());
+                self.change(key, Some(text));
                 Ok(())
             }
         }
@@ -732,7 +762,7 @@ impl Store for Disk {
 
     fn remove(&self, key: &str) {
         if !self.blocked.get() {
-            self.records.borrow_mut().remove(key);
+            self.change(key, None);
         }
     }
 

@@ -69,6 +69,8 @@ struct Inner {
     proofs: HashSet<String>,
     /// The nonces that servers demand, by their origin.
     nonces: HashMap<String, String>,
+    /// Those before them, which are taken as well.
+    former_nonces: HashMap<String, String>,
 }
 
 /// A refresh token: of which grant it is, and what it is good for.
@@ -130,6 +132,7 @@ impl Provider {
             bound: HashMap::new(),
             proofs: HashSet::new(),
             nonces: HashMap::new(),
+            former_nonces: HashMap::new(),
         })))
     }
 
@@ -215,6 +218,19 @@ impl Provider {
     /// The server at this origin demands this nonce in proofs from now on.
     pub fn nonce(&self, origin: &str, nonce: &str) {
         self.0.borrow_mut().nonces.insert(origin.into(), nonce.into());
+    }
+
+    /// The server at this origin demands another nonce from now on, and takes the one before for a while.
+    pub fn next_nonce(&self, origin: &str, nonce: &str) {
+        let mut inner = self.0.borrow_mut();
+        if let Some(former) = inner.nonces.insert(origin.into(), nonce.into()) {
+            inner.former_nonces.insert(origin.into(), former);
+        }
+    }
+
+    /// The nonce that the server at this origin demands.
+    pub fn nonce_at(&self, origin: &str) -> Option<String> {
+        self.0.borrow().nonces.get(origin).cloned()
     }
 
     /// How long access tokens live from now on, in seconds.
@@ -515,9 +531,13 @@ impl Inner {
         if !self.proofs.insert(proof.claim("jti").unwrap_or_default().to_owned()) {
             return Err(("invalid_dpop_proof", None));
         }
-        let demanded = self.nonces.get(&Url::parse(&sent.url).unwrap().origin().ascii_serialization());
+        let origin = Url::parse(&sent.url).unwrap().origin().ascii_serialization();
+        let (demanded, former) = (self.nonces.get(&origin), self.former_nonces.get(&origin));
+        let given = proof.claim("nonce");
         match demanded {
-            Some(nonce) if proof.claim("nonce") != Some(nonce) => Err(("use_dpop_nonce", Some(nonce.clone()))),
+            Some(nonce) if given != Some(nonce) && (given.is_none() || given != former.map(String::as_str)) => {
+                Err(("use_dpop_nonce", Some(nonce.clone())))
+            }
             _ => Ok(Some(proof.thumbprint)),
         }
     }

@@ -289,6 +289,10 @@ pub struct BrowserFrames {
     pub opened: RefCell<Vec<String>>,
     /// How many there are now.
     pub open: Rc<Cell<usize>>,
+    /// In how many nothing happened, because their page stood still or was gone.
+    pub lost: Cell<u64>,
+    /// The same, where another page could have shown it.
+    pub lost_for_nothing: Cell<u64>,
     /// After how many milliseconds something happens in a frame.
     pub latency: Cell<u64>,
     pub time: RefCell<Option<Rc<Time>>>,
