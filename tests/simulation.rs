@@ -5,6 +5,18 @@
 //! `TOKENKEEP_FROM` say which seeds are run, and `TOKENKEEP_TRACE` how
 //! many of the last steps of the first one that fails are told.
 //!
+//! # Where the keep is
+//!
+//! In each page; or in one worker for all pages, which may die, and forgets when no page has been there for a while; or both in one
+//! browser, where the worker did not start for some of the pages. These two have nothing in common but notes: a sign-out in one is known
+//! in the other as long as the note of it stands, in a worker as soon as a page of it runs, elsewhere when the tab is woken or renews.
+//! Tokens may be bound to a key: then servers want nonces, which change. What must hold besides:
+//!
+//! - All pages of a keep show one session, but for those that were another user's.
+//! - In a worker the refresh tokens of one grant are in use at a time.
+//! - What a keep dropped, or what died with it, is not used again.
+//! - What is bound to a key has a proof wherever it is sent, and no two proofs have one name.
+//!
 //! # Why a session may be lost
 //!
 //! A page may say that its session has ended only for one of these causes ([`Truth::check_end`]):
@@ -21,6 +33,8 @@
 //!   - The frame: frames do not work here; or the session at the provider was over; or a frame was opened in bad weather, or its answer was
 //!     older than it looked because a clock was set.
 //!   - The redirect: it is not opted into, or it came to nothing a moment ago.
+//!   - Where a worker keeps for pages, also the frame and the redirect that were asked of a page that stood still or was gone, or of none.
+//!     A session that it was made to forget had no page.
 
 use std::{
     cell::{Cell, RefCell},
@@ -473,8 +487,8 @@ impl Truth {
         let Some((grant, _)) = self.provider.lineage(token) else { return };
         self.unknown.borrow_mut().insert(grant);
         self.used(grant, "renewed");
-        // One family at a time.
-        if let Some(keep) = keep.filter(|keep| self.is_shared(*keep)) {
+        // One family at a time. What was under way before is seen through.
+        if let Some(keep) = keep.filter(|keep| self.is_shared(*keep) && before != Some(Presented::Again)) {
             let newer = self
                 .pages
                 .borrow()
@@ -643,11 +657,11 @@ impl Truth {
                 page.estranged |= page.shared && *reason == Ended::UserChanged && page.shows.is_some();
                 std::mem::replace(&mut page.told, false) || !page.shared
             }
-            // Whoever comes back from the provider has signed in, whoever was signed in by then.
             Event::Redirecting => {
                 self.asked_in_vain.set(self.asked_in_vain.get() || page.process.frozen.get());
                 true
             }
+            // Whoever comes back from the provider has signed in, whoever was signed in by then.
             Event::SignedIn => !std::mem::replace(&mut page.told, true) || !page.shared || !page.arrived,
             _ => true,
         };
@@ -876,7 +890,7 @@ impl Simulation {
         let shared = match self.traits().keeps {
             Keeps::Own => false,
             Keeps::Shared => true,
-            Keeps::Both => slot % 2 == 0,
+            Keeps::Both => slot.is_multiple_of(2),
         };
         let worker = if shared { Some(self.worker()) } else { None };
         let tab = match &worker {

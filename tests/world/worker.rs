@@ -40,8 +40,11 @@ struct Inside {
     windows: Rc<Windows>,
     linger: Duration,
     leaving: Cell<u64>,
-    forgot: RefCell<Option<Rc<dyn Fn(&dyn Fn())>>>,
+    forgot: RefCell<Option<OnForget>>,
 }
+
+/// Gets what makes a keep forget.
+type OnForget = Rc<dyn Fn(&dyn Fn())>;
 
 /// The pages' ends of their ports.
 #[derive(Default)]

@@ -13,7 +13,7 @@ const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 /// What tokenkeep may add to an app: brotli bytes of wasm and js together. A little more than it does, so that growth shows.
 const SIZE_BUDGET: i64 = 106_500;
 /// The same for a page whose keep is in a worker.
-const PAGE_BUDGET: i64 = 51_000;
+const PAGE_BUDGET: i64 = 52_000;
 
 /// The steps in the order in which they fail soonest.
 #[derive(Clone, Copy, Debug, PartialEq)]
