@@ -18,7 +18,7 @@ pub(crate) fn run(toolbox: &mut Toolbox) -> Result<ExitCode> {
     let named = named(toolbox)?;
     let mut node = toolbox.command("node");
     node.args(["bench/run.mjs", "--named"]).arg(&named);
-    toolbox.run("measuring (about 5 minutes; other work on this machine shows in the times)", &mut node)?;
+    toolbox.run("measuring (about 9 minutes; other work on this machine shows in the times)", &mut node)?;
     let results = fs::read_to_string(toolbox.path(RESULTS)).map_err(|error| format!("{RESULTS} cannot be read: {error}"))?;
     print!("{results}");
     Ok(ExitCode::SUCCESS)
