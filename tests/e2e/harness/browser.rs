@@ -370,6 +370,13 @@ impl Browser {
         self.until("the button \"Sign in\"", async || self.find(By::XPath("//button[normalize-space()='Sign in']")).await).await;
     }
 
+    /// Waits until it is known whether somebody is signed in, and says so.
+    pub(crate) async fn knows_somebody(&self) -> bool {
+        let buttons = "//button[normalize-space()='Sign in' or normalize-space()='Sign out']";
+        let button = self.until("a button to sign in or out", async || self.find(By::XPath(buttons)).await).await;
+        button.text().await.expect("a text").trim() == "Sign out"
+    }
+
     /// Makes the page of this tab as large as that of a small phone.
     pub(crate) async fn resize(&self, width: u32, height: u32) {
         match self.engine {
