@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use futures::future::{join, join3};
 use tokenkeep::{
-    Client, Config, Ended, Error, Event, Finished, Request, Response, SignIn, SignOut, State, Subscription,
+    Client, Config, Ended, Error, Event, Finished, Request, Response, Rung, SignIn, SignOut, State, Subscription,
     page::{Pages, ports::FramedBy},
     protocol::{Interrupted, Misbehaved},
 };
@@ -483,4 +483,52 @@ fn a_page_hears_the_end_of_what_it_was_shown_once() {
     let loading = browser.at(&format!("{ORIGIN}/"), FramedBy::Nobody);
     run(bobs.client.sign_out(SignOut::Local)).unwrap();
     assert_eq!((bobs.ends(), alices.ends(), loading.ends()), (vec![Ended::SignedOut], vec![Ended::UserChanged], vec![]));
+}
+
+// tab-otheruser
+// It was sent with the token of who had signed in meanwhile, and its answer thrown away.
+#[test]
+fn what_waits_for_a_token_is_not_done_in_another_users_name() {
+    let world = World::new();
+    let worker = Worker::start(&world, &World::config(), LINGER, true);
+    let (alices, second) = (worker.sign_in("alice"), worker.open());
+    let callback = worker.leave(&second, "bob");
+    world.sleep(Duration::from_secs(400));
+    world.network.weather(|sent| Weather { delay: if sent.field("refresh_token").is_some() { 1000 } else { 100 }, ..Weather::default() });
+    let call = alices.client.fetch(Request::new("POST", format!("{API}orders")));
+    let page = worker.page(&callback);
+    let (answer, renewed, bob) = run(join3(call, alices.client.renew(), page.client.finish_sign_in()));
+    assert!(matches!(bob, Ok(Finished::SignedIn { .. })));
+    assert_eq!((answer, renewed.map(drop)), (Err(Interrupted::SignInNeeded.into()), Err(Interrupted::SignInNeeded.into())));
+    assert_eq!(world.count(Endpoint::Api), 0);
+}
+
+// tab-otheruser
+// A frame that was opened while nobody was signed in put its user in the place of who signed in meanwhile.
+#[test]
+fn a_frame_that_is_overtaken_by_a_sign_in_signs_in_nobody() {
+    let world = World::new();
+    world.frames_work();
+    let before = Worker::start(&world, &World::config(), LINGER, true);
+    let page = before.sign_in("alice");
+    world.settle();
+    before.die();
+    drop(page);
+    // Another worker, which looks whether somebody is signed in.
+    let worker = Worker::start(&world, &World::config(), LINGER, true);
+    world.frames.latency.set(1000);
+    let first = worker.page(&format!("{ORIGIN}/"));
+    let looking = first.client.finish_sign_in();
+    world.device.spawn(worker.process(), Box::pin(async move { drop(looking.await) }));
+    world.settle();
+    assert_eq!(world.frames.open.get(), 1);
+    let callback = worker.leave(&first, "alice");
+    world.provider.user("bob");
+    let second = worker.come_back(&callback).unwrap();
+    world.later(Duration::from_secs(5));
+    for page in [&first, &second] {
+        assert_eq!(page.session().and_then(|session| session.subject().map(str::to_owned)).as_deref(), Some("alice"));
+        assert!(!page.was_told(&Event::Renewed { by: Rung::Frame }));
+    }
+    all_are_well(&[first, second]);
 }

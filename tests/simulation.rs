@@ -1051,6 +1051,10 @@ impl Simulation {
     fn thaw(&self, page: &Open) {
         if page.tab.process.frozen.replace(false) {
             page.tab.process.deaf.set(false);
+            // What happens in a frame of it comes late.
+            if page.worker.is_some() && self.world.frames.open.get() > 0 {
+                self.world.frames.lost.set(self.world.frames.lost.get() + 1);
+            }
             if let Some(page) = self.truth.pages.borrow_mut().get_mut(&page.id) {
                 page.running_since = self.truth.now();
             }

@@ -389,11 +389,12 @@ impl Keep {
 
     /// Renews the token for what the user agreed to, now.
     async fn renew(self: Rc<Self>) -> Result<Session, Error> {
-        let before = self.token_age(&self.settings.access);
+        let (generation, before) = (self.generation.get(), self.token_age(&self.settings.access));
         // One that was issued just now is as good as a new one. Looked at first: what is young now need not be so afterwards.
         let young = before.is_some_and(|since| self.ports.clock.moment().since(since) < BREATH);
         self.feed(Input::Needed);
         self.renewal().await;
+        self.unless_ended_since(generation)?;
         let session = self.session_now().ok_or(Interrupted::SignInNeeded)?;
         if young || self.token_age(&self.settings.access) != before { Ok(session) } else { Err(self.trouble()) }
     }
@@ -421,6 +422,7 @@ impl Keep {
         let (_, access) = fetch::check(&Request::get(url), &self.settings.api)?;
         let generation = self.generation.get();
         unless(self.ended_since(generation), self.good_token(access)).await.ok_or(Interrupted::SignInNeeded)??;
+        self.unless_ended_since(generation)?;
         let tokens = self.tokens.borrow();
         let token = tokens.as_ref().and_then(|tokens| tokens.find(access)).ok_or(Interrupted::SignInNeeded)?;
         Ok(Secret::copied(token.token.expose()))
@@ -450,6 +452,8 @@ impl Keep {
         let mut replay = request.replay;
         loop {
             self.good_token(access).await?;
+            // Who is signed in by now may be another user.
+            self.unless_ended_since(generation)?;
             // A copy: what is proved is what is sent, whatever takes the token's place meanwhile.
             let (used, token) = {
                 let tokens = self.tokens.borrow();

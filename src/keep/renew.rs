@@ -539,7 +539,7 @@ impl Keep {
     // The hidden frame
 
     async fn by_frame(self: &Rc<Self>) -> Result<(), Fallen> {
-        let generation = self.generation.get();
+        let (generation, age) = (self.generation.get(), self.token_age(&self.settings.access));
         let expected = self.session_now().and_then(|session| session.subject().map(str::to_owned));
         let before = self.line_in_use().await?;
         let metadata = self.metadata().await.map_err(Fallen::before)?;
@@ -580,13 +580,18 @@ impl Keep {
                 _ => Fallen::Closed(Some(error)),
             }
         })?;
+        let since = self.ports.clock.moment();
         let redeemed = self.redeemed(code, generation).await;
-        if self.generation.get() != generation {
+        // Who signed in meanwhile is who counts, and may be another user.
+        if self.generation.get() != generation || self.token_age(&self.settings.access) != age {
             return Err(Fallen::Closed(None));
         }
+        let late = self.ports.clock.moment().since(since) > TURN;
         let redeemed = redeemed.map_err(|error| match error.kind() {
             // This code is lost, but the next frame brings another.
             Kind::Interrupted => Fallen::Interrupted(error, None),
+            // The page stood still until the ID token was too old.
+            _ if late => Fallen::Interrupted(error, None),
             _ => Fallen::Closed(Some(error)),
         })?;
         let subject = redeemed.claims.as_ref().map(Claims::subject);

@@ -333,6 +333,33 @@ fn a_lone_tab_that_stands_still_at_any_moment_goes_on() {
     }
 }
 
+// tab-frozen
+// Where a frame is the only way: the ID token of its code was too old when the tab went on, and the session was given up for that.
+#[test]
+fn a_lone_tab_that_stands_still_while_it_asks_in_a_frame_asks_again() {
+    for steps in 0..30 {
+        let world = World::new();
+        world.frames_work();
+        world.network.goes_its_own_way(&world.device);
+        world.provider.token_response(|body| {
+            body.as_object_mut().unwrap().remove("refresh_token");
+        });
+        let tabs = open(&world, 1);
+        slowly(&world, 100);
+        world.later(secs(20));
+        let renewing = tabs[0].client.renew();
+        world.device.spawn(&tabs[0].process, Box::pin(async move { drop(renewing.await) }));
+        (0..steps).for_each(|_| _ = step(&world));
+        tabs[0].process.frozen.set(true);
+        world.later(secs(700));
+        tabs[0].process.frozen.set(false);
+        tabs[0].bar.wake(Wake::Visible);
+        world.later(secs(30));
+        assert_eq!(ends(&tabs[0]), [], "after {steps} steps");
+        assert_eq!(tabs[0].fetch(ME).map(|response| response.status), Ok(200), "after {steps} steps");
+    }
+}
+
 // tab-nolocks
 #[test]
 fn without_locks_the_journal_keeps_tabs_apart() {

@@ -79,7 +79,7 @@ class Target {
       const theirs = written
         .replaceAll("https://login.example.com", issuer)
         .replaceAll("https://api.example.com", `${new URL(api).origin} ${shelf.origin}`)
-        .replace("worker-src 'self'", policy === "script" ? `worker-src ${site.origin}/tokenkeep/wasm/keep.js` : "$&")
+        .replace("https://app.example.com/keep.js", policy === "script" ? `${site.origin}/tokenkeep/wasm/keep.js` : "'self'")
         .replaceAll(/\s+/g, " ");
       site.headers = { "Content-Security-Policy": theirs };
     }
