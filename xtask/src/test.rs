@@ -11,7 +11,7 @@ use crate::{Result, npm, size};
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
 /// What tokenkeep may add to an app: brotli bytes of wasm and js together. A little more than it does, so that growth shows.
-const SIZE_BUDGET: i64 = 106_500;
+const SIZE_BUDGET: i64 = 107_000;
 /// The same for a page whose keep is in a worker.
 const PAGE_BUDGET: i64 = 52_000;
 

@@ -31,10 +31,13 @@ export async function everyOption(): Promise<Auth> {
     trustedAudiences: [],
     userInfo: "signed",
     clockLeewaySeconds: 30,
+    clockSkewSeconds: -90,
+    dangerousExposeAccessToken: false,
     dangerousFrontChannelLogoutWithoutSession: false,
     finishSignIn: true,
     keep: ["shared", "page"] as const,
     lingerSeconds: 60,
+    pending: "memory",
     wasm: fetch("/tokenkeep.wasm"),
     worker: new URL("https://app.example.com/keep.js"),
   };

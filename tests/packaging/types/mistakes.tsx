@@ -90,7 +90,7 @@ void auth.signOut({ returnTo: "/" });
 void auth.signOut("/");
 // @ts-expect-error TS2554: there is something to fetch
 void auth.fetch();
-// @ts-expect-error TS2339: there is no token to get
+// @ts-expect-error TS2551: there is no token to get
 void auth.getAccessToken();
 // @ts-expect-error TS2339: what came of it differs
 void auth.finishSignIn().then((finished) => finished.returnTo);
