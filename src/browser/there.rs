@@ -3,7 +3,6 @@
 
 use std::{
     cell::RefCell,
-    fmt,
     rc::{Rc, Weak},
 };
 
@@ -229,13 +228,20 @@ impl There {
         if let Some(door) = &*self.door.borrow() {
             return ask(door);
         }
-        let opening = self.opening.borrow().clone();
-        Box::pin(async move {
-            match opening {
-                Some(opening) => ask(&opening.await?).await,
-                None => Err(Interrupted::KeepGone.into()),
+        let door = self.found();
+        Box::pin(async move { ask(&door.await?).await })
+    }
+
+    /// Waits until it is known where the keep is.
+    fn found(&self) -> impl Future<Output = Result<Door, Error>> + use<> {
+        let (door, opening) = (self.door.borrow().clone(), self.opening.borrow().clone());
+        async move {
+            match (door, opening) {
+                (Some(door), _) => Ok(door),
+                (None, Some(opening)) => opening.await,
+                (None, None) => Err(Interrupted::KeepGone.into()),
             }
-        })
+        }
     }
 }
 
@@ -275,14 +281,9 @@ impl Link for There {
             // It would see the token.
             return Box::pin(async { Err(Misconfigured::TokenIsKept.into()) });
         }
-        let (opening, door) = (self.opening.borrow().clone(), self.door.borrow().clone());
+        let door = self.found();
         Box::pin(async move {
-            let door = match (door, opening) {
-                (Some(door), _) => door,
-                (None, Some(opening)) => opening.await?,
-                (None, None) => return Err(Interrupted::KeepGone.into()),
-            };
-            match door {
+            match door.await? {
                 Door::Here(link) => link.fetch(http, request).await,
                 Door::There(remote, _) => {
                     let by = |url: &JsValue, init: &JsValue| {
@@ -357,12 +358,6 @@ impl Drop for There {
             // The keep serves whoever else is there.
             let _ = call(remote, "free", &[]);
         }
-    }
-}
-
-impl fmt::Debug for Door {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Door")
     }
 }
 

@@ -2,9 +2,9 @@
 // generously as servers do.
 
 import { createHash, createPrivateKey, generateKeyPairSync, randomUUID, sign } from "node:crypto";
-import { once } from "node:events";
 import { createServer } from "node:http";
-import { after } from "node:test";
+
+import { listen } from "../lib/site.js";
 
 /** A machine of the attacker's: it has no browser of the user's, and a key of its own. */
 export class Collector {
@@ -151,12 +151,5 @@ async function serve(host, answer) {
     response.setHeader("Access-Control-Expose-Headers", "*");
     request.method === "OPTIONS" ? response.writeHead(204).end() : answer(request, response);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  after(async () => {
-    server.close();
-    server.closeAllConnections();
-    await once(server, "close");
-  });
-  return `http://${host}:${server.address().port}`;
+  return `http://${host}:${await listen(server)}`;
 }

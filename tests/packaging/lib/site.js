@@ -34,6 +34,13 @@ export async function serve({ answers = {}, files = {}, headers = {}, headersOf 
     const headers = { "Cache-Control": "no-store", "Content-Type": type, ...(site.headersOf[pathname] ?? site.headers) };
     response.writeHead(body === undefined ? 404 : 200, headers).end(body ?? "There is nothing here.");
   });
+  const port = await listen(server);
+  // Two names for one machine make two sites.
+  return Object.assign(site, { port, origin: `http://localhost:${port}`, elsewhere: `http://127.0.0.1:${port}` });
+}
+
+/** Lets a server listen at a port of its own, until the tests of the file are over. */
+export async function listen(server) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   after(async () => {
@@ -41,9 +48,7 @@ export async function serve({ answers = {}, files = {}, headers = {}, headersOf 
     server.closeAllConnections();
     await once(server, "close");
   });
-  const { port } = server.address();
-  // Two names for one machine make two sites.
-  return Object.assign(site, { port, origin: `http://localhost:${port}`, elsewhere: `http://127.0.0.1:${port}` });
+  return server.address().port;
 }
 
 function fileFor(files, pathname) {
