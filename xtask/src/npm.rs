@@ -12,6 +12,14 @@ use crate::tools::{Tool, Toolbox};
 /// allow it where they are told that this one is meant.
 const FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none";
 
+/// What is imported under one name, with wasm of its own: nobody pays for what another entry does.
+struct Entry {
+    name: &'static str,
+    features: &'static str,
+}
+
+const ENTRIES: [Entry; 1] = [Entry { name: "tokenkeep", features: "client" }];
+
 /// What stands elsewhere in the repository and belongs into the package.
 const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
@@ -25,21 +33,10 @@ pub(crate) fn build(toolbox: &mut Toolbox) -> Result<ExitCode> {
 /// Builds the package, and measures it: name and bytes of each file that signing in loads.
 pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)>> {
     toolbox.provide(&[Tool::WasmTarget, Tool::RustSource, Tool::WasmBindgen, Tool::Binaryen])?;
-    let target = toolbox.target().join("npm");
-    let mut cargo = toolbox.cargo();
-    cargo.args(["build", "--release", "--package", "tokenkeep-npm", "--target", "wasm32-unknown-unknown", "--target-dir"]).arg(&target);
-    cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
-    cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS);
-    toolbox.run("building the wasm of the npm package (a minute the first time)", &mut cargo)?;
-
+    for entry in ENTRIES {
+        entry.build(toolbox)?;
+    }
     let out = toolbox.path("pkg/wasm");
-    let built = target.join("wasm32-unknown-unknown/release/tokenkeep_npm.wasm");
-    let mut bindgen = toolbox.command("wasm-bindgen");
-    bindgen.args(["--target", "web", "--no-typescript", "--out-name", "tokenkeep", "--out-dir"]).arg(&out).arg(&built);
-    toolbox.run("making its JavaScript", &mut bindgen)?;
-    let wasm = out.join("tokenkeep_bg.wasm");
-    toolbox.run("shrinking it", toolbox.command("wasm-opt").arg("-Oz").arg(&wasm).arg("-o").arg(&wasm))?;
-
     let text = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
     let [wire, keep, served] = ["wire", "keep", "worker"].map(|name| text(&toolbox.path(&format!("pkg/{name}.js"))));
     let whole = worker(&text(&out.join("tokenkeep.js"))?, &wire?, &keep?, &served?)?;
@@ -53,6 +50,27 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
     let paths = files.map(|file| toolbox.path("pkg").join(file));
     let bytes = size::weigh(toolbox, &paths.each_ref())?;
     Ok(files.into_iter().zip(bytes).collect())
+}
+
+impl Entry {
+    /// Makes its wasm and the JavaScript of that.
+    fn build(&self, toolbox: &Toolbox) -> Result<()> {
+        let target = toolbox.target().join("npm");
+        let mut cargo = toolbox.cargo();
+        cargo.args(["build", "--release", "--package", "tokenkeep-npm", "--no-default-features", "--features", self.features]);
+        cargo.args(["--target", "wasm32-unknown-unknown", "--target-dir"]).arg(&target);
+        cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+        cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS);
+        toolbox.run(&format!("building the wasm of {} (a minute the first time)", self.name), &mut cargo)?;
+
+        let out = toolbox.path("pkg/wasm");
+        let built = target.join("wasm32-unknown-unknown/release/tokenkeep_npm.wasm");
+        let mut bindgen = toolbox.command("wasm-bindgen");
+        bindgen.args(["--target", "web", "--no-typescript", "--out-name", self.name, "--out-dir"]).arg(&out).arg(&built);
+        toolbox.run("making its JavaScript", &mut bindgen)?;
+        let wasm = out.join(format!("{}_bg.wasm", self.name));
+        toolbox.run("shrinking it", toolbox.command("wasm-opt").arg("-Oz").arg(&wasm).arg("-o").arg(&wasm))
+    }
 }
 
 /// One script of the four: bundlers copy a worker as it is, and what it imports would not be there.
