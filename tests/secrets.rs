@@ -7,8 +7,8 @@ use tokenkeep::{
     Access, Acr, Config, Ended, Error, Event, Finished, Prompt, Request, Rung, SignIn, SignOut,
     keep::ports::{FrameEvent, HttpFailure},
     protocol::{
-        Algorithm, Callback, Discovery, Entropy, Issuer, Json, Jwks, Metadata, PendingLogin, Registration, Response, ResponseMode, Scope,
-        Secret, TokenType, UnixTime, Unverified, authorize::authorize,
+        Accepted, Algorithm, Callback, Discovery, Entropy, Issuer, Json, Jwks, Metadata, PendingLogin, Registration, Response,
+        ResponseMode, ResponseType, Scope, Secret, TokenType, UnixTime, Unverified, authorize::authorize,
     },
 };
 
@@ -569,14 +569,17 @@ fn debug_texts(seen: &Seen, secrets: &mut Vec<String>) {
         audience: None,
         resources: Vec::new(),
         response_mode: ResponseMode::Query,
+        response_type: ResponseType::Code,
     };
     let random: [u8; Entropy::LENGTH] = std::array::from_fn(|index| index as u8 * 2 + 1);
     let entropy = Entropy::new(random);
     secrets.extend(random.chunks(32).map(b64));
     secrets.push(format!("{random:?}").trim_matches(['[', ']']).to_owned());
     show(&entropy);
-    let (url, login) =
+    let (request, login) =
         authorize(&metadata, &registration, &SignIn::default(), &entropy, "/".into(), UnixTime::from_secs(START), None).unwrap();
+    show(&request);
+    let url = request.url(&metadata);
     show(&url);
     show(&login);
     let record = login.to_record();
@@ -588,8 +591,9 @@ fn debug_texts(seen: &Seen, secrets: &mut Vec<String>) {
     show(&callback);
     show(&callback.state());
     seen.show("Debug", Callback::scrub(&address));
-    let code = login.accept(&callback, UnixTime::from_secs(START)).unwrap();
-    show(&code);
+    let accepted = login.accept(callback, UnixTime::from_secs(START)).unwrap();
+    show(&accepted);
+    let Accepted::Code(code) = accepted else { panic!("{accepted:?}") };
     let exchange = code.exchange(&metadata, TokenType::Bearer).unwrap();
     show(&exchange);
     show(&exchange.request);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::protocol::{
-    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, Scope, TokenType, Unreadable,
-    UserInfoFormat, wire::Wire,
+    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, ResponseType, Scope, TokenType,
+    Unreadable, UserInfoFormat, wire::Wire,
 };
 
 use super::fetch::Destination;
@@ -30,15 +30,18 @@ pub struct Config {
     clock_skew: ClockSkew,
     discovery: Discovery,
     expose_access_token: bool,
+    form_post_receiver: bool,
     front_channel_logout_session_required: bool,
     id_token_hint: bool,
     issuer: String,
     post_logout_redirect: Place,
+    pushed_authorization_requests: bool,
     redirect: Place,
     renew_by_frame: bool,
     renew_by_redirect: bool,
     resource: Vec<String>,
-    response_mode: ResponseMode,
+    response_mode: Option<ResponseMode>,
+    response_type: ResponseType,
     scopes: String,
     token_type: TokenType,
     trusted_audiences: Vec<String>,
@@ -77,15 +80,18 @@ impl Config {
             clock_skew: ClockSkew::NONE,
             discovery: Discovery::OpenId,
             expose_access_token: false,
+            form_post_receiver: false,
             front_channel_logout_session_required: true,
             id_token_hint: false,
             issuer: issuer.into(),
             post_logout_redirect: Place::Path("/".to_owned()),
+            pushed_authorization_requests: false,
             redirect: Place::Path("/callback".to_owned()),
             renew_by_frame: true,
             renew_by_redirect: false,
             resource: Vec::new(),
-            response_mode: ResponseMode::Query,
+            response_mode: None,
+            response_type: ResponseType::Code,
             scopes: "openid profile".to_owned(),
             token_type: TokenType::Bearer,
             trusted_audiences: Vec::new(),
@@ -131,6 +137,7 @@ impl Config {
                 "clock_skew_seconds" => config.clock_skew = ClockSkew::read(value).ok_or_else(wrong)?,
                 "dangerous_expose_access_token" => config.expose_access_token = flag()?,
                 "dangerous_front_channel_logout_without_session" => config.front_channel_logout_session_required = !flag()?,
+                "form_post_receiver" => config.form_post_receiver = flag()?,
                 "dpop" => config = config.dpop(flag()?),
                 "id_token_hint" => config.id_token_hint = flag()?,
                 "issuer" => config.issuer = text()?,
@@ -138,18 +145,16 @@ impl Config {
                 "oauth_only" => config.discovery = Discovery::OpenId,
                 "post_logout_redirect_path" => config.post_logout_redirect = Place::Path(text()?),
                 "post_logout_redirect_uri" => config.post_logout_redirect = Place::Whole(text()?),
+                "pushed_authorization_requests" => config.pushed_authorization_requests = flag()?,
                 "redirect_path" => config.redirect = Place::Path(text()?),
                 "redirect_uri" => config.redirect = Place::Whole(text()?),
                 "renew_by_frame" => config.renew_by_frame = flag()?,
                 "renew_by_redirect" => config.renew_by_redirect = flag()?,
                 "resource" => config.resource = texts()?,
                 "response_mode" => {
-                    config.response_mode = match value.as_str() {
-                        Some("fragment") => ResponseMode::Fragment,
-                        Some("query") => ResponseMode::Query,
-                        _ => return Err(wrong()),
-                    }
+                    config.response_mode = Some(value.as_str().and_then(ResponseMode::from_name).ok_or_else(wrong)?);
                 }
+                "response_type" => config.response_type = value.as_str().and_then(ResponseType::from_name).ok_or_else(wrong)?,
                 "scopes" => config.scopes = texts()?.join(" "),
                 "trusted_audiences" => config.trusted_audiences = texts()?,
                 "user_info" => {
@@ -199,17 +204,20 @@ impl Config {
             ("dangerous_expose_access_token", flag(self.expose_access_token, false)),
             ("dangerous_front_channel_logout_without_session", flag(!self.front_channel_logout_session_required, false)),
             ("dpop", flag(self.token_type == TokenType::Dpop, false)),
+            ("form_post_receiver", flag(self.form_post_receiver, false)),
             ("id_token_hint", flag(self.id_token_hint, usual.id_token_hint)),
             ("issuer", text(&self.issuer)),
             ("oauth_only", flag(self.discovery == Discovery::OAuth, false)),
             ("post_logout_redirect_path", place(post_logout, &usual.post_logout_redirect, false)),
             ("post_logout_redirect_uri", place(post_logout, &usual.post_logout_redirect, true)),
+            ("pushed_authorization_requests", flag(self.pushed_authorization_requests, false)),
             ("redirect_path", place(redirect, &usual.redirect, false)),
             ("redirect_uri", place(redirect, &usual.redirect, true)),
             ("renew_by_frame", flag(self.renew_by_frame, usual.renew_by_frame)),
             ("renew_by_redirect", flag(self.renew_by_redirect, usual.renew_by_redirect)),
             ("resource", list(&self.resource)),
-            ("response_mode", (self.response_mode == ResponseMode::Fragment).then(|| "fragment".into())),
+            ("response_mode", self.response_mode.map(|mode| mode.name().into())),
+            ("response_type", (self.response_type != ResponseType::Code).then(|| self.response_type.name().into())),
             ("scopes", (self.scopes != usual.scopes).then(|| Json::from(&self.scopes))),
             ("trusted_audiences", list(&self.trusted_audiences)),
             ("user_info", (self.user_info == UserInfoFormat::Signed).then(|| "signed".into())),
@@ -286,6 +294,14 @@ impl Config {
         self
     }
 
+    /// Says that something receives the form of [`ResponseMode::FormPost`] at the redirect URI and hands it on in the fragment, as the
+    /// service worker of the npm package and the few lines for servers in the README do. Without it the mode is refused: a static host
+    /// answers a form with an error page.
+    pub fn form_post_receiver(mut self) -> Config {
+        self.form_post_receiver = true;
+        self
+    }
+
     /// Whether the provider gets the ID token back when the user signs out there (`id_token_hint`), so that it need not ask. It is
     /// sent in a form, never in a URL, so a provider whose cookies are `SameSite=Lax` does not see its session then. Off, until said
     /// otherwise.
@@ -303,6 +319,14 @@ impl Config {
     /// Where the user comes back to after signing out: a path below the app's origin. The default is `/`.
     pub fn post_logout_redirect_path(mut self, path: impl Into<String>) -> Config {
         self.post_logout_redirect = Place::Path(path.into());
+        self
+    }
+
+    /// Whether authorization requests are pushed to the provider, which then gives the user's browser a name for them
+    /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)). A provider that requires it gets them so in any case. Off, until said
+    /// otherwise: it is a request more, to an endpoint that must allow this origin.
+    pub fn pushed_authorization_requests(mut self, push: bool) -> Config {
+        self.pushed_authorization_requests = push;
         self
     }
 
@@ -338,9 +362,15 @@ impl Config {
         self
     }
 
-    /// How the response comes back: in the query, until said otherwise.
+    /// How the response comes back: as is usual for its type, until said otherwise.
     pub fn response_mode(mut self, mode: ResponseMode) -> Config {
-        self.response_mode = mode;
+        self.response_mode = Some(mode);
+        self
+    }
+
+    /// What is in the response: a code, until said otherwise.
+    pub fn response_type(mut self, response_type: ResponseType) -> Config {
+        self.response_type = response_type;
         self
     }
 
@@ -398,6 +428,15 @@ impl Config {
         if self.clock_leeway > MAX_LEEWAY {
             return Err(Misconfigured::LeewayTooLong);
         }
+        let response_mode = self.response_mode.unwrap_or(self.response_type.response_mode());
+        let hybrid = self.response_type == ResponseType::CodeIdToken;
+        // OAuth 2.0 Multiple Response Types §5: a token "MUST NOT" come in the query.
+        if hybrid && (response_mode.carrier() == ResponseMode::Query || self.discovery == Discovery::OAuth) {
+            return Err(Misconfigured::ResponseModeMalformed);
+        }
+        if response_mode.carrier() == ResponseMode::FormPost && !self.form_post_receiver {
+            return Err(Misconfigured::FormPostReceiverMissing);
+        }
         let place = |place: &Place| place.at(origin).ok_or(Misconfigured::RedirectUriMalformed);
         Ok(Settings {
             access: main,
@@ -416,8 +455,10 @@ impl Config {
                 scope,
                 audience: self.audience.clone(),
                 resources: self.resource.clone(),
-                response_mode: self.response_mode,
+                response_mode,
+                response_type: self.response_type,
             },
+            pushed_authorization_requests: self.pushed_authorization_requests,
             renew_by_frame: self.renew_by_frame,
             renew_by_redirect: self.renew_by_redirect,
             token_type: self.token_type,
@@ -442,6 +483,7 @@ pub struct Settings {
     pub(crate) issuer: Issuer,
     pub(crate) post_logout_redirect_uri: HttpUrl,
     pub(crate) registration: Registration,
+    pub(crate) pushed_authorization_requests: bool,
     pub(crate) renew_by_frame: bool,
     pub(crate) renew_by_redirect: bool,
     pub(crate) token_type: TokenType,

@@ -62,10 +62,12 @@ impl Handle {
     }
 
     /// Hands over a response. When this returns, before anything is awaited, the pending login has been used up.
-    pub fn finish(&self, callback: &Callback) -> Taken {
+    pub fn finish(&self, callback: Callback) -> Taken {
         let Handle::Here(keep) = self;
         match keep.take(callback) {
-            Ok(code) => Taken::Ours { return_to: code.return_to().to_owned(), work: Box::pin(keep.clone().redeem(code)) },
+            Ok(accepted) => {
+                Taken::Ours { return_to: accepted.login().return_to().to_owned(), work: Box::pin(keep.clone().redeem(accepted)) }
+            }
             Err(NotTaken::OtherClient) => Taken::NotOurs,
             Err(NotTaken::Refused { error, return_to }) => Taken::Refused { error, return_to },
         }

@@ -49,9 +49,10 @@ use tokens::{AccessToken, Line, Tokens};
 
 use crate::{
     protocol::{
-        Access, AuthorizationCode, Cache, Callback, Challenge, Claims, Discovery, EndSession, Entropy, Error, Expected, FrontChannelLogout,
-        Granted, Interrupted, Issuer, Jwks, Metadata, Misbehaved, Misconfigured, Moment, Prompt, Request, Response, Scope, Secret, SignIn,
-        Signed, Source, StateDigest, UnixTime, Unverified, authorize::authorize, logout, user_info,
+        self, Accepted, Access, AuthorizationCode, AuthorizationRequest, Cache, Callback, Challenge, Claims, Discovery, EndSession,
+        Entropy, Error, Expected, FrontChannelLogout, Granted, Interrupted, Issuer, Json, Jwks, Metadata, Misbehaved, Misconfigured,
+        Moment, PendingLogin, Prompt, Request, Response, Scope, Secret, SignIn, Signed, Source, StateDigest, UnixTime, Unverified,
+        authorize::authorize, id_token::Beside, logout, user_info,
     },
     session::{BREATH, Ended, Input, Life, Rung},
 };
@@ -131,6 +132,8 @@ pub struct Session {
     pub claims: Option<Claims>,
     /// What the access token may do, as the provider granted it.
     pub scope: Scope,
+    /// What it may do in detail, as far as the provider says ([`SignIn::authorization_details`]).
+    pub authorization_details: Vec<Json>,
     /// Until when the access token lives, if the provider said so. On this device's clock.
     pub expires: Option<UnixTime>,
     /// What the access token came by; `None` if the user signed in for it.
@@ -219,12 +222,23 @@ impl Keep {
         // A key that does not come back binds a code to nobody.
         let dpop_jkt = if self.ports.survives_navigation { self.thumbprint().await? } else { None };
         let now = self.ports.clock.now();
-        let (url, login) = authorize(&metadata, &self.settings.registration, &sign_in, &entropy, return_to, now, dpop_jkt)?;
-        pending::remember(&*self.ports.store, &login, now)?;
+        let (request, login) = authorize(&metadata, &self.settings.registration, &sign_in, &entropy, return_to, now, dpop_jkt)?;
+        let url = self.url_of(request, &metadata).await?;
+        pending::remember(&*self.ports.store, &login, self.ports.clock.now())?;
         if sign_in.prompt == [Prompt::None] {
             self.note(|mark| mark.silent_state = Some(login.state().as_str().to_owned()));
         }
         Ok(url)
+    }
+
+    /// Where to send the user with a request. It is pushed first if the provider or the app wants that, and then there is no other way.
+    async fn url_of(&self, request: AuthorizationRequest, metadata: &Metadata) -> Result<Secret<String>, Error> {
+        if !metadata.requires_pushed_requests && !self.settings.pushed_authorization_requests {
+            return Ok(request.url(metadata));
+        }
+        let mut pushed = request.push(metadata).ok_or(Misconfigured::PushedRequestUnsupported)?;
+        let answer = self.send(Source::PushedRequest, &mut pushed.request, None, &*self.ports.http).await?;
+        pushed.finish(metadata, &answer.map_err(|failure| failure.of(Source::PushedRequest))?)
     }
 
     /// Whether a login asked nobody, and somebody has signed out since it began.
@@ -234,9 +248,9 @@ impl Keep {
     }
 
     /// Takes the pending login that a response claims to answer, at once, and compares them. Awaits nothing.
-    fn take(&self, callback: &Callback) -> Result<AuthorizationCode, pending::NotTaken> {
+    fn take(&self, callback: Callback) -> Result<Accepted, pending::NotTaken> {
         let (now, client_id) = (self.ports.clock.now(), &self.settings.registration.client_id);
-        let login = pending::take(&*self.ports.store, callback, &self.settings.issuer, client_id, now)?;
+        let login = pending::take(&*self.ports.store, &callback, &self.settings.issuer, client_id, now)?;
         let return_to = Some(login.return_to().to_owned());
         if self.is_unwanted(login.state(), login.begun) {
             return Err(pending::NotTaken::Refused { error: Interrupted::SignInNeeded.into(), return_to });
@@ -245,18 +259,18 @@ impl Keep {
     }
 
     /// Redeems a code and verifies the ID token. A code is sent once, whatever becomes of it.
-    fn redeem(self: Rc<Self>, code: AuthorizationCode) -> impl Future<Output = Result<Session, Error>> {
+    fn redeem(self: Rc<Self>, accepted: Accepted) -> impl Future<Output = Result<Session, Error>> {
         // Read before the future runs for the first time: who signs out from here on means this sign-in too.
         let generation = self.generation.get();
         self.signing_in.set(true);
-        let (state, begun, signed_out) = (code.login.state().clone(), code.login.begun, self.mark().signed_out);
+        let (state, begun, signed_out) = (accepted.login().state().clone(), accepted.login().begun, self.mark().signed_out);
         async move {
             // In another tab too.
             let is_unwanted = || {
                 let now = self.mark().signed_out;
                 (now.is_some() && now != signed_out) || self.is_unwanted(&state, begun)
             };
-            let outcome = self.redeemed(code, generation).await;
+            let outcome = self.redeemed(accepted, generation).await;
             let tokens = match outcome {
                 Ok(_) if is_unwanted() => Ok(None),
                 // Whoever signs in is who counts, whatever was before: a sign-out that is still under way is not of this session.
@@ -289,8 +303,10 @@ impl Keep {
         }
     }
 
-    async fn redeemed(self: &Rc<Self>, code: AuthorizationCode, generation: u64) -> Result<Redeemed, Error> {
+    async fn redeemed(self: &Rc<Self>, accepted: Accepted, generation: u64) -> Result<Redeemed, Error> {
         let metadata = self.metadata().await?;
+        self.unless_ended_since(generation)?;
+        let code = self.proven(accepted, &metadata).await?;
         self.unless_ended_since(generation)?;
         if code.login.dpop_jkt.is_some() && code.login.dpop_jkt != self.thumbprint().await? {
             return Err(Misbehaved::DpopKeyLost.into());
@@ -299,7 +315,7 @@ impl Keep {
         let since = self.ports.clock.moment();
         let answer = self.send(Source::Token, &mut exchange.request, None, &*self.ports.http).await?;
         let response = answer.map_err(|failure| failure.of(Source::Token))?;
-        let (mut granted, login) = exchange.finish(&response)?;
+        let (mut granted, protocol::Redeemed { login, subject }) = exchange.finish(&response)?;
         self.tell(Event::CodeRedeemed);
 
         let id_token = granted.id_token.take();
@@ -307,20 +323,11 @@ impl Keep {
             Discovery::OAuth => None,
             Discovery::OpenId => {
                 let id_token = id_token.as_ref().ok_or(Misbehaved::IdTokenMissing)?;
-                let signed = self.signature_of(Unverified::read(id_token.expose(), &metadata.id_token_algorithms)?, &metadata).await?;
-                let algorithm = signed.algorithm;
-                let expected = Expected {
-                    issuer: metadata.issuer.as_str(),
-                    client_id: &self.settings.registration.client_id,
-                    trusted_audiences: &self.settings.trusted_audiences,
-                    nonce: &login.nonce,
-                    max_age: login.max_age,
-                    acr: &login.acr,
-                    access_token: &granted.access_token,
-                    leeway: self.settings.clock_leeway,
-                };
-                let claims = signed.verify(&expected, self.settings.clock_skew.correct(self.ports.clock.now()))?;
-                self.tell(Event::IdTokenVerified { algorithm });
+                let claims = self.verified(id_token, &login, Beside::AccessToken(&granted.access_token), &metadata).await?;
+                // OpenID Connect Core §3.3.3.6: "the iss and sub Claim Values MUST be identical in both ID Tokens".
+                if subject.is_some_and(|subject| subject != claims.subject()) {
+                    return Err(Misbehaved::UserChanged.into());
+                }
                 Some(claims)
             }
         };
@@ -331,6 +338,51 @@ impl Keep {
             nonce: login.nonce,
             since,
         })
+    }
+
+    /// Verifies what is signed of a response, before its code is sent anywhere.
+    async fn proven(&self, mut accepted: Accepted, metadata: &Metadata) -> Result<AuthorizationCode, Error> {
+        loop {
+            accepted = match accepted {
+                Accepted::Code(code) => return Ok(code),
+                Accepted::Hybrid(response) => {
+                    let AuthorizationCode { code, state, login, .. } = &response.code;
+                    let claims = self.verified(&response.id_token, login, Beside::Code { code, state }, metadata).await?;
+                    return Ok(response.verified(&claims));
+                }
+                Accepted::Signed(response) => {
+                    let unverified = Unverified::read(response.response.expose(), &metadata.response_algorithms)?;
+                    let signed = self.signature_of(unverified, metadata).await?;
+                    let now = self.settings.clock_skew.correct(self.ports.clock.now());
+                    response.verified(signed, self.settings.clock_leeway, now)?
+                }
+            };
+        }
+    }
+
+    /// Verifies an ID token that answers a login.
+    async fn verified(
+        &self,
+        id_token: &Secret<String>,
+        login: &PendingLogin,
+        beside: Beside<'_>,
+        metadata: &Metadata,
+    ) -> Result<Claims, Error> {
+        let signed = self.signature_of(Unverified::read(id_token.expose(), &metadata.id_token_algorithms)?, metadata).await?;
+        let algorithm = signed.algorithm;
+        let expected = Expected {
+            issuer: metadata.issuer.as_str(),
+            client_id: &self.settings.registration.client_id,
+            trusted_audiences: &self.settings.trusted_audiences,
+            nonce: &login.nonce,
+            max_age: login.max_age,
+            acr: &login.acr,
+            beside,
+            leeway: self.settings.clock_leeway,
+        };
+        let claims = signed.verify(&expected, self.settings.clock_skew.correct(self.ports.clock.now()))?;
+        self.tell(Event::IdTokenVerified { algorithm });
+        Ok(claims)
     }
 
     fn unless_ended_since(&self, generation: u64) -> Result<(), Interrupted> {
@@ -364,7 +416,14 @@ impl Keep {
     }
 
     fn session(&self, claims: Option<Claims>, token: &AccessToken, renewed_by: Option<Rung>) -> Session {
-        Session { issuer: self.settings.issuer.clone(), claims, scope: token.scope.clone(), expires: token.expires(), renewed_by }
+        Session {
+            issuer: self.settings.issuer.clone(),
+            claims,
+            scope: token.scope.clone(),
+            authorization_details: token.details.clone(),
+            expires: token.expires(),
+            renewed_by,
+        }
     }
 
     fn session_now(&self) -> Option<Session> {

@@ -403,7 +403,14 @@ impl Keep {
         if self.generation.get() != generation || !self.has_line(name) {
             return Err(Fallen::Closed(None));
         }
-        Ok((AccessToken::new(access.clone(), granted, since), claims))
+        let mut token = AccessToken::new(access.clone(), granted, since);
+        // Said once, it holds until something else is said.
+        if token.details.is_empty()
+            && let Some(before) = self.tokens.borrow().as_ref().and_then(|tokens| tokens.find(access))
+        {
+            token.details.clone_from(&before.details);
+        }
+        Ok((token, claims))
     }
 
     async fn verify_renewed(self: &Rc<Self>, id_token: &Secret<String>, metadata: &Metadata) -> Result<Claims, Error> {
@@ -548,9 +555,11 @@ impl Keep {
         let silent = SignIn::default().prompt([Prompt::None]);
         // The page stays, and the key with it.
         let dpop_jkt = self.thumbprint().await.map_err(|error| Fallen::before(error.into()))?;
-        let (registration, now) = (&self.settings.registration, self.ports.clock.now());
-        let (url, login) = authorize(&metadata, registration, &silent, &entropy, String::new(), now, dpop_jkt)
+        let (mut registration, now) = (self.settings.registration.clone(), self.ports.clock.now());
+        registration.response_mode = registration.response_mode.in_frame(registration.response_type);
+        let (request, login) = authorize(&metadata, &registration, &silent, &entropy, String::new(), now, dpop_jkt)
             .map_err(|error| Fallen::Closed(Some(error.into())))?;
+        let url = self.url_of(request, &metadata).await.map_err(Fallen::before)?;
         self.unless_signed_out_elsewhere()?;
         if self.generation.get() != generation {
             return Err(Fallen::Closed(None));
@@ -568,7 +577,7 @@ impl Keep {
                 return Err(Fallen::Closed(Some(error)));
             }
         };
-        let code = login.accept(&callback, self.ports.clock.now()).map_err(|error| {
+        let accepted = login.accept(callback, self.ports.clock.now()).map_err(|error| {
             if error.asks_user() {
                 self.close_frame();
             }
@@ -581,7 +590,7 @@ impl Keep {
             }
         })?;
         let since = self.ports.clock.moment();
-        let redeemed = self.redeemed(code, generation).await;
+        let redeemed = self.redeemed(accepted, generation).await;
         // Who signed in meanwhile is who counts, and may be another user.
         if self.generation.get() != generation || self.token_age(&self.settings.access) != age {
             return Err(Fallen::Closed(None));

@@ -41,6 +41,8 @@ pub(crate) struct AccessToken {
     pub(crate) access: Access,
     pub(crate) token: Secret<String>,
     pub(crate) scope: Scope,
+    /// What it may do in detail.
+    pub(crate) details: Vec<Json>,
     /// When it was asked for.
     pub(crate) since: Moment,
     /// How long it lives from then on.
@@ -49,7 +51,8 @@ pub(crate) struct AccessToken {
 
 impl AccessToken {
     pub(crate) fn new(access: Access, granted: Granted, since: Moment) -> AccessToken {
-        AccessToken { access, token: granted.access_token, scope: granted.scope, since, lifetime: granted.lifetime.map(Lifetime::duration) }
+        let Granted { access_token: token, scope, authorization_details: details, lifetime, .. } = granted;
+        AccessToken { access, token, scope, details, since, lifetime: lifetime.map(Lifetime::duration) }
     }
 
     pub(crate) fn is_good(&self, now: Moment) -> bool {
@@ -88,6 +91,7 @@ impl Tokens {
             Json::object(vec![
                 ("token", Some(token.token.expose().into())),
                 ("granted", Some((&token.scope.to_string()).into())),
+                ("details", (!token.details.is_empty()).then(|| Json::Array(token.details.clone()))),
                 ("scope", Some((&token.access.scope).into())),
                 ("resources", Some((&*token.access.resources).into())),
                 ("left", token.lifetime.map(|lifetime| millis(lifetime.saturating_sub(now.since(token.since))))),
@@ -127,6 +131,7 @@ impl Tokens {
                 access: Access { resources: token.strings("resources").ok()??, scope: token.text("scope").unwrap_or_default().to_owned() },
                 token: secret(token, "token")?,
                 scope: Scope::parse(token.text("granted").unwrap_or_default()).ok()?,
+                details: token.get("details").and_then(Json::as_array).unwrap_or_default().to_vec(),
                 since: Moment { wall: now.wall.before(ended), steady: now.steady.saturating_sub(ended) },
                 lifetime: left,
             });

@@ -628,7 +628,7 @@ impl Inner {
         let taken = match self.navigation.framed_by() {
             // Nobody signs in inside somebody else's page.
             FramedBy::AnotherOrigin => keep::Taken::Refused { error: Misconfigured::Framed.into(), return_to: None },
-            FramedBy::Nobody | FramedBy::ThisOrigin => self.serving.keep.finish(&callback),
+            FramedBy::Nobody | FramedBy::ThisOrigin => self.serving.keep.finish(callback),
         };
         match taken {
             keep::Taken::NotOurs => return,

@@ -37,6 +37,7 @@ impl Wire for Session {
             ("issuer", Some(self.issuer.write())),
             ("claims", self.claims.as_ref().map(Wire::write)),
             ("scope", Some(self.scope.write())),
+            ("authorization_details", (!self.authorization_details.is_empty()).then(|| Json::Array(self.authorization_details.clone()))),
             ("expires", self.expires.as_ref().map(Wire::write)),
             ("renewed_by", self.renewed_by.as_ref().map(Wire::write)),
         ])
@@ -47,6 +48,7 @@ impl Wire for Session {
             issuer: Wire::member(json, "issuer")?,
             claims: optional(json, "claims")?,
             scope: Wire::member(json, "scope")?,
+            authorization_details: json.get("authorization_details").and_then(Json::as_array).unwrap_or_default().to_vec(),
             expires: optional(json, "expires")?,
             renewed_by: optional(json, "renewed_by")?,
         })
@@ -202,6 +204,7 @@ mod tests {
             issuer: Wire::read(&"https://login.example.com".into()).unwrap(),
             claims: Wire::read(&claims),
             scope: Wire::read(&"openid profile".into()).unwrap(),
+            authorization_details: vec![Json::parse(r#"{"type": "orders", "actions": ["read"]}"#).unwrap()],
             expires: Some(UnixTime::from_millis(1_800_000_000_123)),
             renewed_by: Some(Rung::Frame),
         }
@@ -226,7 +229,7 @@ mod tests {
 
     #[test]
     fn states_and_ends_of_sign_ins_cross() {
-        let nobody = Session { claims: None, expires: None, renewed_by: None, ..session() };
+        let nobody = Session { claims: None, authorization_details: Vec::new(), expires: None, renewed_by: None, ..session() };
         let states = [State::Unknown, State::SignedOut, State::SignedIn(session()), State::SignedIn(nobody.clone())];
         states.iter().chain(&errors().into_iter().map(State::Failed).collect::<Vec<_>>()).for_each(crosses);
         let return_to = "/orders?open=1#top".to_owned();

@@ -59,16 +59,116 @@ pub struct Registration {
     pub resources: Vec<String>,
     /// How the response comes back.
     pub response_mode: ResponseMode,
+    /// What is in the response.
+    pub response_type: ResponseType,
 }
 
-/// How the response comes back.
+/// How the response comes back
+/// ([OAuth 2.0 Multiple Response Types §2.1](https://openid.net/specs/oauth-v2-multiple-response-types-1_0.html#ResponseModes)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResponseMode {
-    /// In the fragment of the redirect URI.
+    /// `form_post`: in a form that the provider's page sends to the redirect URI, where a service worker or a server receives it
+    /// ([Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
+    FormPost,
+    /// `form_post.jwt`: the same, signed ([JARM §2.3](https://openid.net/specs/oauth-v2-jarm-final.html#section-2.3)).
+    FormPostJwt,
+    /// `fragment`: in the fragment of the redirect URI. The default for a code with an ID token.
     Fragment,
-    /// In the query of the redirect URI: the default for a code.
+    /// `fragment.jwt`: the same, signed.
+    FragmentJwt,
+    /// `query`: in the query of the redirect URI. The default for a code.
     #[default]
     Query,
+    /// `query.jwt`: the same, signed.
+    QueryJwt,
+}
+
+impl ResponseMode {
+    /// All there are.
+    pub const ALL: [ResponseMode; 6] = {
+        use ResponseMode::*;
+        [FormPost, FormPostJwt, Fragment, FragmentJwt, Query, QueryJwt]
+    };
+
+    /// By the name that it has in requests.
+    pub fn from_name(name: &str) -> Option<ResponseMode> {
+        ResponseMode::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// Its name in requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            ResponseMode::FormPost => "form_post",
+            ResponseMode::FormPostJwt => "form_post.jwt",
+            ResponseMode::Fragment => "fragment",
+            ResponseMode::FragmentJwt => "fragment.jwt",
+            ResponseMode::Query => "query",
+            ResponseMode::QueryJwt => "query.jwt",
+        }
+    }
+
+    /// Whether the provider signs the response.
+    pub fn is_signed(self) -> bool {
+        self != self.carrier()
+    }
+
+    /// Where the response is, signed or not.
+    pub(crate) fn carrier(self) -> ResponseMode {
+        match self {
+            ResponseMode::FormPost | ResponseMode::FormPostJwt => ResponseMode::FormPost,
+            ResponseMode::Fragment | ResponseMode::FragmentJwt => ResponseMode::Fragment,
+            ResponseMode::Query | ResponseMode::QueryJwt => ResponseMode::Query,
+        }
+    }
+
+    /// The same for a hidden frame: nobody there receives a form.
+    pub(crate) fn in_frame(self, response_type: ResponseType) -> ResponseMode {
+        match (self, response_type) {
+            (ResponseMode::FormPost, ResponseType::Code) => ResponseMode::Query,
+            (ResponseMode::FormPost, ResponseType::CodeIdToken) => ResponseMode::Fragment,
+            (ResponseMode::FormPostJwt, ResponseType::Code) => ResponseMode::QueryJwt,
+            (ResponseMode::FormPostJwt, ResponseType::CodeIdToken) => ResponseMode::FragmentJwt,
+            (mode, _) => mode,
+        }
+    }
+}
+
+/// What is in the response
+/// ([OAuth 2.0 Multiple Response Types](https://openid.net/specs/oauth-v2-multiple-response-types-1_0.html)). Never an access token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseType {
+    /// `code`: what there should be, unless a provider demands otherwise.
+    #[default]
+    Code,
+    /// `code id_token`, the hybrid flow ([OpenID Connect Core §3.3](https://openid.net/specs/openid-connect-core-1_0.html#HybridFlowAuth)):
+    /// the ID token beside the code is verified before the code is sent, and must name the same user as the one that comes for it.
+    CodeIdToken,
+}
+
+impl ResponseType {
+    /// All there are.
+    pub const ALL: [ResponseType; 2] = [ResponseType::Code, ResponseType::CodeIdToken];
+
+    /// By the name that it has in requests.
+    pub fn from_name(name: &str) -> Option<ResponseType> {
+        ResponseType::ALL.into_iter().find(|response_type| response_type.name() == name)
+    }
+
+    /// Its name in requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            ResponseType::Code => "code",
+            ResponseType::CodeIdToken => "code id_token",
+        }
+    }
+
+    /// How it comes back unless that is said.
+    pub fn response_mode(self) -> ResponseMode {
+        match self {
+            ResponseType::Code => ResponseMode::Query,
+            ResponseType::CodeIdToken => ResponseMode::Fragment,
+        }
+    }
 }
 
 /// Words that name what may be done ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
@@ -114,6 +214,7 @@ impl std::fmt::Display for Scope {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SignIn {
     pub(crate) acr: Option<Acr>,
+    pub(crate) authorization_details: Option<Json>,
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) login_hint: Option<String>,
     pub(crate) max_age: Option<Duration>,
@@ -166,7 +267,8 @@ pub enum Acr {
 
 impl SignIn {
     /// Reads the options of a sign-in from JSON: an object with the names of these methods, where `max_age_seconds` is a number, `extra` an
-    /// object of texts, and `preferred_acr` and `required_acr` stand for [`SignIn::acr`]. What is not known is refused.
+    /// object of texts, `authorization_details` a list of objects, and `preferred_acr` and `required_acr` stand for [`SignIn::acr`]. What is
+    /// not known is refused.
     ///
     /// ```
     /// use tokenkeep::{Prompt, SignIn, protocol::Misconfigured};
@@ -188,6 +290,7 @@ impl SignIn {
             let text = || value.as_str().map(str::to_owned).ok_or_else(wrong);
             let texts = || value.texts().ok_or_else(wrong);
             match option.as_str() {
+                "authorization_details" => sign_in.authorization_details = Some(value.clone()),
                 "extra" => {
                     let Json::Object(extra) = value else { return Err(wrong()) };
                     let pair = |(name, value): &(String, Json)| Some((name.clone(), value.as_str()?.to_owned()));
@@ -221,6 +324,7 @@ impl SignIn {
         let extra = || Json::Object(self.extra.iter().map(|(name, value)| (name.clone(), Json::from(value))).collect());
         let prompt = || Json::Array(self.prompt.iter().map(|prompt| prompt.as_str().into()).collect());
         Json::object(vec![
+            ("authorization_details", self.authorization_details.clone()),
             ("extra", (!self.extra.is_empty()).then(extra)),
             ("login_hint", text(&self.login_hint)),
             ("max_age_seconds", self.max_age.map(|max_age| max_age.as_secs().into())),
@@ -235,6 +339,22 @@ impl SignIn {
     /// How the user shall authenticate.
     pub fn acr(mut self, acr: Acr) -> SignIn {
         self.acr = Some(acr);
+        self
+    }
+
+    /// What is asked for in detail: a list of objects, each with a `type` that the provider knows
+    /// ([RFC 9396](https://www.rfc-editor.org/rfc/rfc9396)). [`Session::authorization_details`](crate::Session::authorization_details) says
+    /// what was granted, which may be less.
+    ///
+    /// ```
+    /// use tokenkeep::{SignIn, protocol::Json};
+    ///
+    /// let payment = Json::parse(r#"[{"type": "payment", "instructedAmount": {"currency": "EUR", "amount": "123.50"}}]"#)?;
+    /// let sign_in = SignIn::default().authorization_details(payment);
+    /// # Ok::<(), tokenkeep::protocol::Unreadable>(())
+    /// ```
+    pub fn authorization_details(mut self, details: Json) -> SignIn {
+        self.authorization_details = Some(details);
         self
     }
 
@@ -277,10 +397,15 @@ impl SignIn {
     /// Checks what needs no provider.
     ///
     /// # Errors
-    /// When `prompt` contradicts itself, or an extra parameter has a reserved name.
+    /// When `prompt` contradicts itself, `authorization_details` are none, or an extra parameter has a reserved name.
     pub fn check(&self) -> Result<(), Misconfigured> {
         if self.prompt.contains(&Prompt::None) && self.prompt.len() > 1 {
             return Err(Misconfigured::PromptMalformed);
+        }
+        let is_detail = |detail: &Json| detail.text("type").is_some_and(|name| !name.is_empty());
+        let are_details = |details: &Json| details.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_detail));
+        if !self.authorization_details.as_ref().is_none_or(are_details) {
+            return Err(Misconfigured::AuthorizationDetailsMalformed);
         }
         if self.extra.iter().any(|(name, _)| name == "client_secret") {
             return Err(Misconfigured::ClientSecret);
@@ -331,6 +456,7 @@ pub struct PendingLogin {
     pub(crate) token_endpoint: String,
     pub(crate) iss_in_responses: bool,
     pub(crate) response_mode: ResponseMode,
+    pub(crate) response_type: ResponseType,
     pub(crate) state: StateDigest,
     pub(crate) nonce: Secret<String>,
     pub(crate) verifier: CodeVerifier,
@@ -360,7 +486,23 @@ impl StateDigest {
     }
 }
 
-/// Begins a sign-in: where to send the user, and what to remember. With `dpop_jkt`, the thumbprint of a key, the code is good only for who
+/// An authorization request: it goes to the provider in a URL, or is pushed first ([`AuthorizationRequest::push`]).
+#[derive(Debug)]
+pub struct AuthorizationRequest {
+    pub(crate) client_id: String,
+    pub(crate) form: Secret<String>,
+    /// `state` and `nonce`, which no error may repeat.
+    pub(crate) secrets: [Secret<String>; 2],
+}
+
+impl AuthorizationRequest {
+    /// Where to send the user.
+    pub fn url(&self, metadata: &Metadata) -> Secret<String> {
+        Secret::new(metadata.authorization_endpoint.with_query(self.form.expose()))
+    }
+}
+
+/// Begins a sign-in: what to ask the provider, and what to remember. With `dpop_jkt`, the thumbprint of a key, the code is good only for who
 /// has that key ([RFC 9449 §10](https://www.rfc-editor.org/rfc/rfc9449#section-10)).
 ///
 /// # Errors
@@ -373,7 +515,7 @@ pub fn authorize(
     return_to: String,
     now: UnixTime,
     dpop_jkt: Option<String>,
-) -> Result<(Secret<String>, PendingLogin), Misconfigured> {
+) -> Result<(AuthorizationRequest, PendingLogin), Misconfigured> {
     sign_in.check()?;
     let (state, nonce, verifier) = entropy.parts();
     let state = Secret::new(Base64UrlUnpadded::encode_string(state));
@@ -383,7 +525,7 @@ pub fn authorize(
 
     let mut query = String::new();
     let mut add = |name: &str, value: &str| form::append(&mut query, name, value);
-    add("response_type", "code");
+    add("response_type", registration.response_type.name());
     add("client_id", &registration.client_id);
     add("redirect_uri", registration.redirect_uri.as_str());
     if !registration.scope.0.is_empty() {
@@ -398,8 +540,8 @@ pub fn authorize(
     if let Some(thumbprint) = &dpop_jkt {
         add("dpop_jkt", thumbprint);
     }
-    if registration.response_mode == ResponseMode::Fragment {
-        add("response_mode", "fragment");
+    if registration.response_mode != registration.response_type.response_mode() {
+        add("response_mode", registration.response_mode.name());
     }
     if let Some(audience) = &registration.audience {
         add("audience", audience);
@@ -427,11 +569,15 @@ pub fn authorize(
     if !sign_in.ui_locales.is_empty() {
         add("ui_locales", &sign_in.ui_locales.join(" "));
     }
+    if let Some(details) = &sign_in.authorization_details {
+        add("authorization_details", &details.to_string());
+    }
     for (name, value) in &sign_in.extra {
         add(name, value);
     }
 
-    let url = Secret::new(metadata.authorization_endpoint.with_query(&query));
+    let secrets = [Secret::copied(state.expose()), Secret::copied(nonce.expose())];
+    let request = AuthorizationRequest { client_id: registration.client_id.clone(), form: Secret::new(query), secrets };
     let pending = PendingLogin {
         issuer: metadata.issuer.as_str().to_owned(),
         client_id: registration.client_id.clone(),
@@ -439,6 +585,7 @@ pub fn authorize(
         token_endpoint: metadata.token_endpoint.as_str().to_owned(),
         iss_in_responses: metadata.iss_in_responses,
         response_mode: registration.response_mode,
+        response_type: registration.response_type,
         state: StateDigest::of(state.expose()),
         nonce,
         verifier,
@@ -450,7 +597,7 @@ pub fn authorize(
         return_to,
         begun: now,
     };
-    Ok((url, pending))
+    Ok((request, pending))
 }
 
 /// Words with one space between. `join` is there for slices only.
@@ -507,7 +654,8 @@ impl PendingLogin {
             add(name, Json::from(text));
         }
         add("iss_in_responses", Json::Bool(self.iss_in_responses));
-        add("fragment", Json::Bool(self.response_mode == ResponseMode::Fragment));
+        add("response_mode", Json::from(self.response_mode.name()));
+        add("response_type", Json::from(self.response_type.name()));
         add("resources", Json::from(&*self.resources));
         add("acr", Json::from(&*self.acr));
         add("begun", Json::from(self.begun.as_millis()));
@@ -532,7 +680,8 @@ impl PendingLogin {
             redirect_uri: text("redirect_uri")?,
             token_endpoint: text("token_endpoint")?,
             iss_in_responses: record.get("iss_in_responses")?.as_bool()?,
-            response_mode: if record.get("fragment")?.as_bool()? { ResponseMode::Fragment } else { ResponseMode::Query },
+            response_mode: ResponseMode::from_name(record.text("response_mode")?)?,
+            response_type: ResponseType::from_name(record.text("response_type")?)?,
             state: StateDigest(text("state")?),
             nonce: Secret::new(text("nonce")?),
             verifier: CodeVerifier::stored(record.text("verifier")?)?,

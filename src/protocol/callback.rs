@@ -1,10 +1,15 @@
 //! The authorization response: from the address bar to a code that belongs to one pending login
 //! ([RFC 6749 §4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2), [RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)).
 
+use std::time::Duration;
+
 use super::{
-    authorize::{PendingLogin, ResponseMode, StateDigest},
+    authorize::{PendingLogin, ResponseMode, ResponseType, StateDigest},
     error::{Error, Misbehaved, ProviderError},
     form::{self, Malformed, Pair},
+    id_token::Claims,
+    jose::{Signed, unproven_claims},
+    json::Json,
     secret::Secret,
     time::UnixTime,
 };
@@ -25,8 +30,13 @@ const RESPONSE: &[&str] = &[
     "response",
     "session_state",
     "state",
+    POSTED,
     "token_type",
 ];
+
+/// The parameter of the fragment in which a form is handed on that a service worker or a server received at the redirect URI: the whole
+/// body, as one value.
+pub const POSTED: &str = "tokenkeep_form";
 
 /// A response as it arrived, not yet compared with anything.
 #[derive(Debug)]
@@ -67,16 +77,22 @@ impl Callback {
             parameters.iter().any(|(name, _)| matches!(*name, "access_token" | "code" | "error" | "id_token" | "response"))
         };
         let (mut query, mut fragment) = (collect(parts.query), collect(parts.fragment_form()));
+        let posted = fragment.iter().find(|(name, _)| *name == POSTED).map(|(_, form)| match form {
+            Ok(form) => collect(form.expose()),
+            Err(Malformed) => vec![("state", Err(Malformed))],
+        });
         let (in_query, in_fragment) = (is_response(&query), is_response(&fragment));
-        let mode = match (in_query, in_fragment) {
-            (false, false) => return None,
-            (true, _) => ResponseMode::Query,
-            (false, true) => ResponseMode::Fragment,
+        let mode = match (in_query, &posted, in_fragment) {
+            (false, None, false) => return None,
+            (true, ..) => ResponseMode::Query,
+            (false, Some(_), _) => ResponseMode::FormPost,
+            (false, None, true) => ResponseMode::Fragment,
         };
         // Whatever else the other place holds is looked at too: a code in the query and a token in the fragment are one response.
         if in_fragment {
             query.append(&mut fragment);
         }
+        query.extend(posted.into_iter().flatten());
         Some(Callback { mode, arrived_at: redirect_uri.to_owned(), parameters: query, oversized: false })
     }
 
@@ -113,7 +129,7 @@ impl Callback {
         address
     }
 
-    /// Which pending login it claims to belong to.
+    /// Which pending login it claims to belong to. A signed response says it inside.
     ///
     /// # Errors
     /// When there is no way to tell: then nothing of ours may change.
@@ -121,11 +137,24 @@ impl Callback {
         if self.oversized {
             return Err(Misbehaved::ResponseTooLarge);
         }
-        match self.one("state")?.map(|state| state.expose().as_str()) {
+        let state = match (self.one("state")?, self.one("response")?) {
+            (None, Some(response)) => unproven_claims(response.expose()).ok().and_then(|claims| claims.text("state").map(Secret::copied)),
+            (state, _) => state.map(|state| Secret::copied(state.expose())),
+        };
+        match state.as_ref().map(|state| state.expose().as_str()) {
             None | Some("") => Err(Misbehaved::StateMissing),
             Some(state) if state.bytes().all(visible) => Ok(StateDigest::of(state)),
             Some(_) => Err(Misbehaved::MalformedResponse),
         }
+    }
+
+    /// What a signed response holds, as if it had come without.
+    fn inside(&self, claims: &Json) -> Callback {
+        let text = |value: &Json| value.as_str().map(Secret::copied).ok_or(Malformed);
+        let held = |name: &&'static str| claims.get(name).map(|value| (*name, text(value)));
+        // Its issuer and expiry are the token's own.
+        let parameters = RESPONSE.iter().filter(|name| **name != "expires_in").filter_map(held).collect();
+        Callback { mode: self.mode, arrived_at: self.arrived_at.clone(), parameters, oversized: false }
     }
 
     /// Whether it could have been asked to arrive at this redirect URI: they differ in their own queries at most.
@@ -145,18 +174,74 @@ impl Callback {
     }
 }
 
+/// A response that was compared with its login.
+#[derive(Debug)]
+pub enum Accepted {
+    /// It has a code.
+    Code(AuthorizationCode),
+    /// It has a code, and an ID token to be verified first.
+    Hybrid(HybridResponse),
+    /// It is signed, and that is to be verified first.
+    Signed(SignedResponse),
+}
+
 /// A code whose `state` and `iss` were compared. Only [`PendingLogin::accept`] makes one.
 #[derive(Debug)]
 pub struct AuthorizationCode {
     pub(crate) code: Secret<String>,
     pub(crate) state: Secret<String>,
     pub(crate) login: PendingLogin,
+    /// Who signed in, by the ID token beside the code.
+    pub(crate) subject: Option<String>,
 }
 
-impl AuthorizationCode {
-    /// Where in the app the user shall be afterwards.
-    pub fn return_to(&self) -> &str {
-        &self.login.return_to
+/// A code, and an ID token beside it that nobody has verified.
+#[derive(Debug)]
+pub struct HybridResponse {
+    pub(crate) code: AuthorizationCode,
+    pub(crate) id_token: Secret<String>,
+}
+
+/// A signed response that nobody has verified.
+#[derive(Debug)]
+pub struct SignedResponse {
+    pub(crate) response: Secret<String>,
+    callback: Callback,
+    login: PendingLogin,
+}
+
+impl Accepted {
+    /// The login that it answers.
+    pub fn login(&self) -> &PendingLogin {
+        match self {
+            Accepted::Code(code) => &code.login,
+            Accepted::Hybrid(response) => &response.code.login,
+            Accepted::Signed(response) => &response.login,
+        }
+    }
+}
+
+impl HybridResponse {
+    /// Takes the claims of the ID token. They were verified with [`Beside::Code`](super::id_token::Beside::Code).
+    pub(crate) fn verified(self, claims: &Claims) -> AuthorizationCode {
+        AuthorizationCode { subject: Some(claims.subject().to_owned()), ..self.code }
+    }
+}
+
+impl SignedResponse {
+    /// Takes the response, whose signature is valid
+    /// ([JARM §2.4](https://openid.net/specs/oauth-v2-jarm-final.html#section-2.4)).
+    ///
+    /// # Errors
+    /// When it is not for this login, or too old, or says that the login failed.
+    pub fn verified(self, signed: Signed, leeway: Duration, now: UnixTime) -> Result<Accepted, Error> {
+        let SignedResponse { callback, login, .. } = self;
+        let claims = signed.response(&login.issuer, &login.client_id, leeway, now)?;
+        let inside = callback.inside(&claims);
+        if inside.one("response")?.is_some() || inside.state()? != login.state {
+            return Err(Misbehaved::StateUnknown.into());
+        }
+        login.answered(&inside)
     }
 }
 
@@ -165,7 +250,7 @@ impl PendingLogin {
     ///
     /// # Errors
     /// When the response is not the answer to this login, or says that the login failed.
-    pub fn accept(self, callback: &Callback, now: UnixTime) -> Result<AuthorizationCode, Error> {
+    pub fn accept(self, callback: Callback, now: UnixTime) -> Result<Accepted, Error> {
         if callback.state()? != self.state {
             return Err(Misbehaved::StateUnknown.into());
         }
@@ -176,13 +261,30 @@ impl PendingLogin {
             return Err(Misbehaved::RedirectUriMismatch.into());
         }
         // RFC 10017 §7.2: an access token has no place in a response, and neither has what was not asked for.
-        for token in ["access_token", "id_token"] {
-            if callback.one(token)?.is_some() {
-                return Err(Misbehaved::UnexpectedToken.into());
-            }
+        let signed = callback.one("response")?.map(|response| Secret::copied(response.expose()));
+        let with_id_token = self.response_type == ResponseType::CodeIdToken && signed.is_none();
+        if callback.one("access_token")?.is_some() || (!with_id_token && callback.one("id_token")?.is_some()) {
+            return Err(Misbehaved::UnexpectedToken.into());
         }
-        if callback.one("response")?.is_some() || callback.mode != self.response_mode {
+        if callback.mode != self.response_mode.carrier() || signed.is_some() != self.response_mode.is_signed() {
             return Err(Misbehaved::ResponseModeMismatch.into());
+        }
+        let Some(response) = signed else { return self.answered(&callback) };
+        // Nothing beside it counts, so nothing may be there.
+        if ["code", "error", "state"].into_iter().any(|name| callback.parameters.iter().any(|(ours, _)| *ours == name)) {
+            return Err(Misbehaved::ResponseModeMismatch.into());
+        }
+        // Before any key is looked for.
+        if unproven_claims(response.expose())?.text("iss") != Some(&self.issuer) {
+            return Err(Misbehaved::IssuerMismatch.into());
+        }
+        Ok(Accepted::Signed(SignedResponse { response, callback, login: self }))
+    }
+
+    /// What a response says whose place and signature were looked at.
+    fn answered(self, callback: &Callback) -> Result<Accepted, Error> {
+        if callback.one("access_token")?.is_some() {
+            return Err(Misbehaved::UnexpectedToken.into());
         }
         // RFC 9207 §2.4: compared on errors too, by "simple string comparison".
         match callback.one("iss")? {
@@ -190,9 +292,9 @@ impl PendingLogin {
             None if self.iss_in_responses => return Err(Misbehaved::IssuerMissing.into()),
             _ => {}
         }
-        let code = callback.one("code")?;
+        let (code, id_token) = (callback.one("code")?, callback.one("id_token")?);
         if let Some(error) = callback.one("error")? {
-            if code.is_some() {
+            if code.is_some() || id_token.is_some() {
                 return Err(Misbehaved::AmbiguousResponse.into());
             }
             let text = |name| callback.one(name).map(|value| value.map(|value| value.expose().as_str()));
@@ -201,14 +303,20 @@ impl PendingLogin {
             let error = ProviderError::new(error.expose(), text("error_description")?, text("error_uri")?, &secrets);
             return Err(error.map_or(Misbehaved::MalformedResponse.into(), Error::from));
         }
-        match code {
-            Some(code) if code.expose().is_empty() => Err(Misbehaved::CodeMissing.into()),
-            Some(code) if code.expose().bytes().all(visible) => {
-                let state = callback.one("state")?.ok_or(Misbehaved::StateMissing)?;
-                Ok(AuthorizationCode { code: Secret::copied(code.expose()), state: Secret::copied(state.expose()), login: self })
-            }
-            Some(_) => Err(Misbehaved::MalformedResponse.into()),
-            None => Err(Misbehaved::CodeMissing.into()),
+        let code = match code {
+            Some(code) if code.expose().is_empty() => return Err(Misbehaved::CodeMissing.into()),
+            Some(code) if code.expose().bytes().all(visible) => Secret::copied(code.expose()),
+            Some(_) => return Err(Misbehaved::MalformedResponse.into()),
+            None => return Err(Misbehaved::CodeMissing.into()),
+        };
+        let state = Secret::copied(callback.one("state")?.ok_or(Misbehaved::StateMissing)?.expose());
+        let with_id_token = self.response_type == ResponseType::CodeIdToken;
+        let code = AuthorizationCode { code, state, login: self, subject: None };
+        match id_token {
+            Some(_) if !with_id_token => Err(Misbehaved::UnexpectedToken.into()),
+            Some(id_token) => Ok(Accepted::Hybrid(HybridResponse { code, id_token: Secret::copied(id_token.expose()) })),
+            None if with_id_token => Err(Misbehaved::IdTokenMissing.into()),
+            None => Ok(Accepted::Code(code)),
         }
     }
 }

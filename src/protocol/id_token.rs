@@ -33,10 +33,25 @@ pub struct Expected<'a> {
     pub max_age: Option<Duration>,
     /// One of these, if any was required.
     pub acr: &'a [String],
-    /// The access token beside it.
-    pub access_token: &'a Secret<String>,
+    /// What it came with.
+    pub beside: Beside<'a>,
     /// How much clocks may differ.
     pub leeway: Duration,
+}
+
+/// What an ID token comes with, and is bound to.
+#[derive(Debug)]
+pub enum Beside<'a> {
+    /// An access token, from the token endpoint.
+    AccessToken(&'a Secret<String>),
+    /// A code and a state, in the response
+    /// ([OpenID Connect Core §3.3.2.11](https://openid.net/specs/openid-connect-core-1_0.html#HybridIDToken)).
+    Code {
+        /// The code.
+        code: &'a Secret<String>,
+        /// The state.
+        state: &'a Secret<String>,
+    },
 }
 
 /// What an ID token must say that came with a renewal, or from another tab.
@@ -76,10 +91,15 @@ impl Signed {
         if !expected.acr.is_empty() && !expected.acr.iter().any(|wanted| acr == Some(wanted)) {
             return Err(Misbehaved::AcrUnmet);
         }
-        if let Some(at_hash) = payload.get("at_hash")
-            && at_hash.as_str() != Some(&algorithm.half_hash(expected.access_token.expose()))
-        {
-            return Err(Misbehaved::AccessTokenHashMismatch);
+        let fits =
+            |hash: &str, of: &Secret<String>| payload.get(hash).is_none_or(|hash| hash.as_str() == Some(&algorithm.half_hash(of.expose())));
+        match expected.beside {
+            Beside::AccessToken(token) if !fits("at_hash", token) => return Err(Misbehaved::AccessTokenHashMismatch),
+            // A code without its hash could be another login's.
+            Beside::Code { code, state } if payload.get("c_hash").is_none() || !fits("c_hash", code) || !fits("s_hash", state) => {
+                return Err(Misbehaved::CodeHashMismatch);
+            }
+            _ => {}
         }
         // The nonce has done its work, and is a secret: an app that logs a session shall not log it.
         Ok(Claims(Arc::new(payload.without("nonce"))))
@@ -98,6 +118,14 @@ impl Signed {
             (Some(nonce), Some(expected)) if nonce != expected.expose() => Err(Misbehaved::NonceMismatch),
             _ => Ok(Claims(Arc::new(self.payload.without("nonce")))),
         }
+    }
+
+    /// Checks a signed authorization response ([JARM §2.4](https://openid.net/specs/oauth-v2-jarm-final.html#section-2.4)): who says it,
+    /// for whom, and until when.
+    pub(crate) fn response(self, issuer: &str, client_id: &str, leeway: Duration, now: UnixTime) -> Result<Json, Misbehaved> {
+        issuer_and_audience(&self.payload, issuer, client_id, &[])?;
+        let expires = self.payload.get("exp").and_then(numeric_date);
+        if expires.is_some_and(|expires| now < expires + leeway) { Ok(self.payload) } else { Err(Misbehaved::ResponseExpired) }
     }
 
     /// Checks a signed UserInfo response: only who says it and for whom

@@ -3,9 +3,10 @@
 //! One login from start to end:
 //!
 //! 1. [`Metadata::request`] asks the provider what it is, [`Metadata::read`] judges the answer.
-//! 2. [`authorize`](authorize::authorize) makes the URL for the user, and a [`PendingLogin`] that must survive the redirect.
+//! 2. [`authorize`](authorize::authorize) makes an [`AuthorizationRequest`], whose URL is for the user or which is pushed first
+//!    ([`PushedRequest`]), and a [`PendingLogin`] that must survive the redirect.
 //! 3. [`Callback::read`] takes the response out of the address, [`PendingLogin::accept`] compares it with what was asked for. Only
-//!    that makes an [`AuthorizationCode`].
+//!    that makes an [`AuthorizationCode`]; where the response is signed or has an ID token, not before that was verified ([`Accepted`]).
 //! 4. [`AuthorizationCode::exchange`] makes the token request, [`CodeExchange::finish`] judges the answer.
 //! 5. [`Unverified::read`] takes the ID token apart, [`Unverified::checks`] says what is to be checked with which key,
 //!    [`Unverified::signed_by`] takes the outcome. [`Signed::verify`] checks the claims. Only that makes [`Claims`].
@@ -27,6 +28,7 @@ pub mod json;
 pub mod logout;
 pub mod pkce;
 pub mod provider;
+pub mod pushed;
 pub mod secret;
 pub mod time;
 pub mod token;
@@ -34,8 +36,10 @@ pub mod url;
 pub mod user_info;
 pub(crate) mod wire;
 
-pub use authorize::{Acr, Entropy, PendingLogin, Prompt, Registration, ResponseMode, Scope, SignIn, StateDigest};
-pub use callback::{AuthorizationCode, Callback};
+pub use authorize::{
+    Acr, AuthorizationRequest, Entropy, PendingLogin, Prompt, Registration, ResponseMode, ResponseType, Scope, SignIn, StateDigest,
+};
+pub use callback::{Accepted, AuthorizationCode, Callback, HybridResponse, SignedResponse};
 pub use challenge::Challenge;
 pub use error::{Error, Interrupted, Kind, Misbehaved, Misconfigured, ProviderError, Source, Unreadable};
 pub use http::{Cache, Request, Response};
@@ -45,8 +49,9 @@ pub use json::{Json, Number};
 pub use logout::{EndSession, FrontChannelLogout};
 pub use pkce::CodeVerifier;
 pub use provider::{Discovery, Issuer, Metadata};
+pub use pushed::PushedRequest;
 pub use secret::Secret;
 pub use time::{ClockSkew, Lifetime, Moment, UnixTime};
-pub use token::{Access, CodeExchange, Granted, Presented, Refresh, TokenType};
+pub use token::{Access, CodeExchange, Granted, Presented, Redeemed, Refresh, TokenType};
 pub use url::{HttpUrl, UrlFault};
 pub use user_info::UserInfoFormat;

@@ -88,8 +88,14 @@ pub struct Metadata {
     pub end_session_endpoint: Option<HttpUrl>,
     /// Where a token is revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
     pub revocation_endpoint: Option<HttpUrl>,
+    /// Where an authorization request is pushed to ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)).
+    pub pushed_authorization_request_endpoint: Option<HttpUrl>,
+    /// Whether it takes no other requests ([RFC 9126 §5](https://www.rfc-editor.org/rfc/rfc9126#section-5)).
+    pub requires_pushed_requests: bool,
     /// How ID tokens may be signed: what the provider offers and we accept.
     pub id_token_algorithms: Vec<Algorithm>,
+    /// The same for authorization responses that are signed ([JARM §4](https://openid.net/specs/oauth-v2-jarm-final.html#section-4)).
+    pub response_algorithms: Vec<Algorithm>,
     /// Whether proofs may be signed with ES256, as far as the provider says
     /// ([RFC 9449 §5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1)).
     pub takes_proofs: bool,
@@ -138,23 +144,22 @@ impl Metadata {
         if form::pairs(authorization_endpoint.query().unwrap_or_default()).any(ours) {
             return Err(Misbehaved::BadEndpoint { member: "authorization_endpoint" }.into());
         }
-        // Not used yet, but a document that is careless with one endpoint is not to be trusted with another.
-        let pushed = endpoint("pushed_authorization_request_endpoint")?;
+        let pushed_authorization_request_endpoint = endpoint("pushed_authorization_request_endpoint")?;
 
         let methods = document.strings("code_challenge_methods_supported").map_err(unreadable)?;
         if methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
             return Err(Misconfigured::PkceUnsupported.into());
         }
-        if document.bool("require_pushed_authorization_requests").map_err(unreadable)? == Some(true) {
-            return Err(match pushed {
-                None => Misbehaved::BadEndpoint { member: "pushed_authorization_request_endpoint" }.into(),
-                Some(_) => Misconfigured::PushedRequestRequired.into(),
-            });
+        let requires_pushed_requests = document.bool("require_pushed_authorization_requests").map_err(unreadable)? == Some(true);
+        if requires_pushed_requests && pushed_authorization_request_endpoint.is_none() {
+            return Err(Misbehaved::BadEndpoint { member: "pushed_authorization_request_endpoint" }.into());
         }
-        let offered = document.strings("id_token_signing_alg_values_supported").map_err(unreadable)?;
-        let id_token_algorithms = match offered {
-            Some(names) => names.iter().filter_map(|name| Algorithm::from_name(name)).collect(),
-            None => Algorithm::ALL.to_vec(),
+        let algorithms = |member: &'static str| {
+            let offered = document.strings(member).map_err(unreadable)?;
+            Ok::<_, Error>(match offered {
+                Some(names) => names.iter().filter_map(|name| Algorithm::from_name(name)).collect(),
+                None => Algorithm::ALL.to_vec(),
+            })
         };
         let proofs = document.get("dpop_signing_alg_values_supported");
         let takes_proofs =
@@ -170,7 +175,10 @@ impl Metadata {
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             end_session_endpoint: endpoint("end_session_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
-            id_token_algorithms,
+            pushed_authorization_request_endpoint,
+            requires_pushed_requests,
+            id_token_algorithms: algorithms("id_token_signing_alg_values_supported")?,
+            response_algorithms: algorithms("authorization_signing_alg_values_supported")?,
             takes_proofs,
             iss_in_responses: document.bool("authorization_response_iss_parameter_supported").map_err(unreadable)? == Some(true),
         })

@@ -70,7 +70,17 @@ pub struct CodeExchange {
     code: Secret<String>,
     state: Secret<String>,
     login: PendingLogin,
+    subject: Option<String>,
     token_type: TokenType,
+}
+
+/// What is known of a login whose code was redeemed: what its ID token must say.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The login.
+    pub login: PendingLogin,
+    /// Who signed in, if an ID token beside the code said so.
+    pub subject: Option<String>,
 }
 
 impl AuthorizationCode {
@@ -80,7 +90,7 @@ impl AuthorizationCode {
     /// When the login that was remembered names another issuer or token endpoint than the provider's metadata does now: such a
     /// record was not written by us, and nothing is sent.
     pub fn exchange(self, metadata: &Metadata, token_type: TokenType) -> Result<CodeExchange, Error> {
-        let AuthorizationCode { code, state, login } = self;
+        let AuthorizationCode { code, state, login, subject } = self;
         if login.issuer != metadata.issuer.as_str() || login.token_endpoint != metadata.token_endpoint.as_str() {
             return Err(Misbehaved::StateUnknown.into());
         }
@@ -98,7 +108,7 @@ impl AuthorizationCode {
         for resource in &login.resources {
             form::append(&mut body, "resource", resource);
         }
-        Ok(CodeExchange { request: Request::form(metadata.token_endpoint.as_str(), body), code, state, login, token_type })
+        Ok(CodeExchange { request: Request::form(metadata.token_endpoint.as_str(), body), code, state, login, subject, token_type })
     }
 }
 
@@ -107,11 +117,11 @@ impl CodeExchange {
     ///
     /// # Errors
     /// When the provider refuses, or answers something that is no token response.
-    pub fn finish(self, response: &Response) -> Result<(Granted, PendingLogin), Error> {
+    pub fn finish(self, response: &Response) -> Result<(Granted, Redeemed), Error> {
         let mut secrets = vec![&self.code, &self.state, self.login.verifier.secret(), &self.login.nonce];
         secrets.extend(self.request.proof());
         let granted = Granted::read(response, self.token_type, &self.login.scope, &secrets)?;
-        Ok((granted, self.login))
+        Ok((granted, Redeemed { login: self.login, subject: self.subject }))
     }
 }
 
@@ -206,6 +216,8 @@ pub struct Granted {
     pub refresh_token: Option<Secret<String>>,
     /// What was granted: what was asked for, unless the provider said otherwise.
     pub scope: Scope,
+    /// What was granted in detail, as far as the provider says ([RFC 9396 §7](https://www.rfc-editor.org/rfc/rfc9396#section-7)).
+    pub authorization_details: Vec<Json>,
 }
 
 impl Granted {
@@ -257,7 +269,12 @@ impl Granted {
             None => asked.clone(),
             Some(text) => Scope::parse(&words(text.split_ascii_whitespace())).map_err(|_| Unreadable::Member("scope"))?,
         };
-        Ok(Granted { access_token, lifetime, id_token: secret("id_token")?, refresh_token: secret("refresh_token")?, scope })
+        let authorization_details = match body.get("authorization_details") {
+            None => Vec::new(),
+            Some(details) => details.as_array().ok_or(Unreadable::Member("authorization_details"))?.to_vec(),
+        };
+        let (id_token, refresh_token) = (secret("id_token")?, secret("refresh_token")?);
+        Ok(Granted { access_token, lifetime, id_token, refresh_token, scope, authorization_details })
     }
 }
 

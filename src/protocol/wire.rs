@@ -50,6 +50,7 @@ names! {
         EndSession = "end_session",
         Keys = "keys",
         Metadata = "metadata",
+        PushedRequest = "pushed_request",
         Revocation = "revocation",
         Token = "token",
         UserInfo = "user_info",

@@ -400,7 +400,9 @@ fn an_option_that_is_wrong_is_named() {
         ("oauth_only", r#""yes""#),
         ("post_logout_redirect_path", "[]"),
         ("redirect_path", "null"),
-        ("response_mode", r#""form_post""#),
+        ("response_mode", r#""post""#),
+        ("response_type", r#""token""#),
+        ("pushed_authorization_requests", "1"),
         ("trusted_audiences", "[7]"),
         ("user_info", r#""jwt""#),
     ] {
@@ -428,7 +430,8 @@ fn an_option_that_is_wrong_is_named() {
     let said = r#", "api": [{"url": "https://api.example/", "resource": "https://api.example/", "scopes": ["a", "b"]}, "https://other.example/"],
         "clock_leeway_seconds": 12, "dangerous_front_channel_logout_without_session": true, "dpop": true, "oauth_only": true,
         "scopes": "a b",
-        "post_logout_redirect_path": "/bye", "redirect_path": "/cb", "response_mode": "fragment", "trusted_audiences": "other",
+        "post_logout_redirect_path": "/bye", "redirect_path": "/cb", "response_mode": "form_post.jwt", "form_post_receiver": true,
+        "pushed_authorization_requests": true, "response_type": "code", "trusted_audiences": "other",
         "user_info": "signed""#;
     let meant = Config::new(ISSUER, CLIENT)
         .api_for("https://api.example/", Access::to("https://api.example/").scope("a b"))
@@ -440,7 +443,9 @@ fn an_option_that_is_wrong_is_named() {
         .scopes("a b")
         .post_logout_redirect_path("/bye")
         .redirect_path("/cb")
-        .response_mode(ResponseMode::Fragment)
+        .response_mode(ResponseMode::FormPostJwt)
+        .form_post_receiver()
+        .pushed_authorization_requests(true)
         .trusted_audience("other")
         .user_info(UserInfoFormat::Signed);
     assert_eq!(with(said), Ok(meant));

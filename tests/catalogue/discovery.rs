@@ -410,9 +410,8 @@ fn a_provider_that_stumbles_is_asked_again() {
 }
 
 // disc-parreq
-// Pushed authorization requests are not sent yet, so a provider that requires them is refused even where it has an endpoint for them.
 #[test]
-fn a_provider_that_requires_pushed_requests_is_refused() {
+fn a_provider_that_requires_pushed_requests_must_say_where() {
     let world = World::new();
     world.provider.metadata("require_pushed_authorization_requests", json!(true));
     let error = Misbehaved::BadEndpoint { member: "pushed_authorization_request_endpoint" };
@@ -420,10 +419,13 @@ fn a_provider_that_requires_pushed_requests_is_refused() {
 
     let world = World::new();
     world.provider.metadata("require_pushed_authorization_requests", json!(true));
-    world.provider.metadata("pushed_authorization_request_endpoint", json!(format!("{ISSUER}/par")));
-    assert_eq!(refused(&world.tab(), 1), Misconfigured::PushedRequestRequired.into());
-
-    let world = World::new();
-    world.provider.metadata("pushed_authorization_request_endpoint", json!(format!("{ISSUER}/par")));
+    world.provider.takes_pushed_requests();
     assert!(world.tab().sign_in().is_ok());
+    assert_eq!(world.count(Endpoint::PushedRequest), 1);
+
+    // Who only offers it is asked in the usual way.
+    let world = World::new();
+    world.provider.takes_pushed_requests();
+    assert!(world.tab().sign_in().is_ok());
+    assert_eq!(world.count(Endpoint::PushedRequest), 0);
 }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tokenkeep::{
     keep::ports::HttpFailure,
-    protocol::{Algorithm, Response},
+    protocol::{Algorithm, Response, callback::POSTED},
 };
 use url::Url;
 
@@ -21,6 +21,7 @@ pub enum Endpoint {
     Api,
     Keys,
     Metadata,
+    PushedRequest,
     Revocation,
     Token,
     UserInfo,
@@ -42,6 +43,8 @@ struct Inner {
     keys: Vec<Key>,
     signing: Key,
     codes: HashMap<String, Parameters>,
+    /// Requests that were pushed, by their `request_uri`.
+    pushed: HashMap<String, Parameters>,
     /// Whose every token is that was ever issued, and of which grant.
     lineage: HashMap<String, (u64, String)>,
     issued: Vec<String>,
@@ -59,6 +62,8 @@ struct Inner {
     answerers: HashMap<Endpoint, Answerer>,
     callback: Change<Parameters>,
     claims: Change<Value>,
+    front_claims: Change<Value>,
+    signed_response: Change<Value>,
     header: Change<Value>,
     token_response: Change<Value>,
     id_token: Option<Box<dyn FnMut(String) -> String>>,
@@ -112,6 +117,7 @@ impl Provider {
             keys: vec![key.clone()],
             signing: key,
             codes: HashMap::new(),
+            pushed: HashMap::new(),
             lineage: HashMap::new(),
             issued: Vec::new(),
             secrets: Vec::new(),
@@ -125,6 +131,8 @@ impl Provider {
             answerers: HashMap::new(),
             callback: None,
             claims: None,
+            front_claims: None,
+            signed_response: None,
             header: None,
             token_response: None,
             id_token: None,
@@ -181,6 +189,21 @@ impl Provider {
     /// Changes the claims before the ID token is signed.
     pub fn claims(&self, change: impl FnMut(&mut Value) + 'static) {
         self.0.borrow_mut().claims = Some(Box::new(change));
+    }
+
+    /// Changes the claims of the ID token beside a code before it is signed.
+    pub fn front_claims(&self, change: impl FnMut(&mut Value) + 'static) {
+        self.0.borrow_mut().front_claims = Some(Box::new(change));
+    }
+
+    /// Changes a response before it is signed.
+    pub fn signed_response(&self, change: impl FnMut(&mut Value) + 'static) {
+        self.0.borrow_mut().signed_response = Some(Box::new(change));
+    }
+
+    /// Has an endpoint for pushed authorization requests.
+    pub fn takes_pushed_requests(&self) {
+        self.metadata("pushed_authorization_request_endpoint", json!(format!("{ISSUER}/par")));
     }
 
     /// Changes the header before the ID token is signed.
@@ -296,7 +319,7 @@ impl Provider {
         if self.has_session() {
             return self.authorize(url);
         }
-        let request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        let request = self.0.borrow_mut().asked(url);
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
         self.0.borrow_mut().secrets.extend([asked("state"), asked("nonce")]);
         let iss = self.0.borrow().issuer.clone();
@@ -326,6 +349,7 @@ impl Provider {
         }
         [
             ("jwks_uri", Endpoint::Keys),
+            ("pushed_authorization_request_endpoint", Endpoint::PushedRequest),
             ("revocation_endpoint", Endpoint::Revocation),
             ("token_endpoint", Endpoint::Token),
             ("userinfo_endpoint", Endpoint::UserInfo),
@@ -338,7 +362,7 @@ impl Provider {
     /// The user signs in: where the browser is sent back to.
     pub fn authorize(&self, url: &str) -> String {
         let mut inner = self.0.borrow_mut();
-        let mut request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        let mut request = inner.asked(url);
         let subject = inner.subject.clone();
         request.push(("subject of the code".to_owned(), subject));
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone());
@@ -350,18 +374,44 @@ impl Provider {
             ("state".to_owned(), asked("state").unwrap_or_default()),
             ("iss".to_owned(), inner.issuer.clone()),
         ];
-        let (redirect_uri, fragment) = (asked("redirect_uri").unwrap(), asked("response_mode").as_deref() == Some("fragment"));
+        let (redirect_uri, client) = (asked("redirect_uri").unwrap(), asked("client_id").unwrap());
+        let response_type = asked("response_type").unwrap();
+        let usual = if response_type == "code" { "query" } else { "fragment" };
+        let mode = asked("response_mode").unwrap_or(usual.to_owned());
         inner.secrets.extend([code.clone()].into_iter().chain(asked("state")).chain(asked("nonce")));
+        if response_type == "code id_token" {
+            let id_token = inner.front_id_token(&code, &request);
+            response.push(("id_token".to_owned(), id_token.clone()));
+            inner.secrets.push(id_token);
+        }
         inner.codes.insert(code, request);
         if let Some(change) = &mut inner.callback {
             change(&mut response);
         }
         inner.secrets.extend(response.iter().filter(|(name, _)| name == "code" || name == "state").map(|(_, value)| value.clone()));
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&response).finish();
-        match (fragment, redirect_uri.contains('?')) {
-            (true, _) => format!("{redirect_uri}#{query}"),
-            (false, true) => format!("{redirect_uri}&{query}"),
-            (false, false) => format!("{redirect_uri}?{query}"),
+        let carrier = match mode.strip_suffix(".jwt") {
+            None => mode.as_str(),
+            Some(carrier) => {
+                let mut claims = json!({"aud": client, "exp": inner.time.now.get() / 1000 + 600});
+                response.iter().for_each(|(name, value)| claims[name] = json!(value));
+                if let Some(change) = &mut inner.signed_response {
+                    change(&mut claims);
+                }
+                let signed = inner.sign(&claims);
+                let signed = inner.id_token.as_mut().map(|change| change(signed.clone())).unwrap_or(signed);
+                inner.secrets.push(signed.clone());
+                response = vec![("response".to_owned(), signed)];
+                carrier
+            }
+        };
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&response).finish();
+        match (carrier, redirect_uri.contains('?')) {
+            ("form_post", _) => {
+                format!("{redirect_uri}#{POSTED}={}", url::form_urlencoded::byte_serialize(form.as_bytes()).collect::<String>())
+            }
+            ("fragment", _) => format!("{redirect_uri}#{form}"),
+            (_, true) => format!("{redirect_uri}&{form}"),
+            (_, false) => format!("{redirect_uri}?{form}"),
         }
     }
 
@@ -373,6 +423,7 @@ impl Provider {
                 Endpoint::Api => inner.api(sent),
                 Endpoint::Keys => json_response(200, &json!({"keys": inner.keys.iter().map(Key::public_jwk).collect::<Vec<_>>()})),
                 Endpoint::Metadata => json_response(200, &inner.metadata),
+                Endpoint::PushedRequest => inner.push(sent),
                 Endpoint::Revocation => inner.revoke(sent),
                 Endpoint::Token => inner.token(sent),
                 Endpoint::UserInfo => inner.user_info(sent),
@@ -397,6 +448,54 @@ impl Provider {
 }
 
 impl Inner {
+    /// What a browser that comes with this URL asks for: by a `request_uri`, once, what was pushed.
+    fn asked(&mut self, url: &str) -> Parameters {
+        let request: Parameters = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        match request.iter().find(|(name, _)| name == "request_uri") {
+            None => request,
+            Some((_, name)) => {
+                let pushed = self.pushed.remove(name).expect("a request that was pushed");
+                assert_eq!(request[0], ("client_id".into(), CLIENT.into()));
+                assert_eq!(request.len(), 2, "{request:?}");
+                pushed
+            }
+        }
+    }
+
+    fn push(&mut self, sent: &Sent) -> Response {
+        if let Err((error, nonce)) = self.key_of(sent, None) {
+            return with_nonce(json_response(400, &json!({"error": error})), nonce);
+        }
+        self.counter += 1;
+        let name = format!("urn:ietf:params:oauth:request_uri:{}", self.counter);
+        let request: Parameters = url::form_urlencoded::parse(sent.body.as_bytes()).into_owned().collect();
+        self.secrets.extend(request.iter().filter(|(name, _)| name == "state" || name == "nonce").map(|(_, value)| value.clone()));
+        self.pushed.insert(name.clone(), request);
+        json_response(201, &json!({"request_uri": name, "expires_in": 60}))
+    }
+
+    /// The ID token beside a code.
+    fn front_id_token(&mut self, code: &str, request: &Parameters) -> String {
+        let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
+        let now = self.time.now.get() / 1000;
+        use rsa::sha2::{Digest, Sha256};
+        let half = |text: &str| b64(&Sha256::digest(text)[..16]);
+        let mut claims = json!({
+            "iss": self.issuer,
+            "sub": asked("subject of the code"),
+            "aud": asked("client_id"),
+            "exp": now + 600,
+            "iat": now,
+            "nonce": asked("nonce"),
+            "c_hash": half(code),
+            "s_hash": half(&asked("state")),
+        });
+        if let Some(change) = &mut self.front_claims {
+            change(&mut claims);
+        }
+        self.sign(&claims)
+    }
+
     fn sign(&mut self, claims: &Value) -> String {
         let mut header = json!({"alg": self.signing.algorithm.name(), "kid": self.signing.kid, "typ": "JWT"});
         if let Some(change) = &mut self.header {
@@ -453,6 +552,9 @@ impl Inner {
                 id_token = change(id_token);
             }
             body["id_token"] = json!(id_token);
+        }
+        if let Ok(details) = serde_json::from_str::<Value>(&asked("authorization_details")) {
+            body["authorization_details"] = details;
         }
         if let Some(change) = &mut self.token_response {
             change(&mut body);
