@@ -102,12 +102,12 @@ pub enum Refusal {
     Proof,
 }
 
-/// Reads an answer of the token endpoint, or of whoever takes access tokens.
+/// Reads an answer of the token endpoint, of that for pushed requests, or of whoever takes access tokens.
 pub fn refusal(response: &Response, from: Source) -> Option<Refusal> {
     if !matches!(response.status, 400 | 401) {
         return None;
     }
-    if from != Source::Token {
+    if !matches!(from, Source::PushedRequest | Source::Token) {
         return match response.challenge_to(TokenType::Dpop)? {
             Challenge::DpopNonce => Some(Refusal::Nonce),
             Challenge::DpopProof => Some(Refusal::Proof),

@@ -52,7 +52,7 @@ impl PushedRequest {
         }
         // RFC 9126 §2.2: "a JSON number that represents the lifetime of the request URI in seconds as a positive integer".
         let lifetime = body.get("expires_in").and_then(|value| value.as_number()).and_then(Number::floor);
-        if !lifetime.is_some_and(|seconds| seconds > 0) {
+        if lifetime.is_none_or(|seconds| seconds == 0) {
             return Err(unreadable(Unreadable::Member("expires_in")));
         }
         let mut query = String::new();

@@ -37,6 +37,7 @@ const ROWS: &[&str] = &[
     "env-sleep", "env-offline", "env-portal", "env-part", "env-sw",
     "dp-asnonce", "dp-asloop", "dp-rotnonce", "dp-nonceorigin", "dp-rsnonce", "dp-scheme", "dp-noncechars", "dp-htu", "dp-jti",
     "dp-storm", "dp-clock", "dp-keylost", "dp-twokeys", "dp-bearerdown", "dp-rsredir", "dp-wild", "dp-hdr", "dp-401", "dp-401nohdr",
+    "opt-formpost", "opt-fpcsrf", "opt-fperr", "opt-jarm", "opt-parshape", "opt-parinj", "opt-parexp", "opt-rar",
     "dp-403", "dp-prm", "dp-alg", "dp-subst", "dp-bearerrt", "dp-ath",
 ];
 
@@ -46,8 +47,7 @@ const LATER: &[&str] = &[
     "dp-stepup",
     "pop-block", "pop-close", "pop-chan", "pop-twice", "pop-source", "pop-star", "pop-name", "pop-nolistener",
     "pop-super", "pop-never", "pop-gesture", "dev-slow", "dev-int", "dev-noexp", "dev-expired", "dev-denied", "dev-net", "dev-uri",
-    "dev-sleep", "dev-two", "dev-policy", "opt-formpost", "opt-fpcsrf", "opt-fperr", "opt-jarm", "opt-parshape", "opt-parinj",
-    "opt-parexp", "opt-xchg", "opt-rar", "opt-cimd", "opt-dcr", "opt-fedobj", "opt-federr", "lo-csmsg", "lo-cschanged", "lo-cserror",
+    "dev-sleep", "dev-two", "dev-policy", "opt-xchg", "opt-cimd", "opt-dcr", "opt-fedobj", "opt-federr", "lo-csmsg", "lo-cschanged", "lo-cserror",
     "lo-csspam", "lo-csstate", "env-workerfail", "env-proto2",
 ];
 
@@ -59,8 +59,6 @@ const EXEMPT: &[(&str, &str)] = &[
     ("dp-subst", "a page has no placeholder for a token: there is nothing to send one with but the header of a listed API"),
     ("env-csp", "a policy belongs to a page that is served: the demo has one, and the tests in tests/e2e run under it"),
     ("env-trap", "the library is a part of the app's own module: a trap ends both, and all that is in memory with them"),
-    ("id-chash", "`code id_token` is not offered: an ID token in a response fails the sign-in (cb-implicit)"),
-    ("id-hybridsub", "`code id_token` is not offered: an ID token in a response fails the sign-in (cb-implicit)"),
 ];
 
 /// Everything in which a row may be covered.
@@ -73,6 +71,7 @@ const SOURCES: &[&str] = &[
     include_str!("frame.rs"),
     include_str!("id_token.rs"),
     include_str!("logout.rs"),
+    include_str!("optional.rs"),
     include_str!("refresh.rs"),
     include_str!("tabs.rs"),
     include_str!("token.rs"),

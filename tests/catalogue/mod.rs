@@ -9,6 +9,7 @@ mod environment;
 mod frame;
 mod id_token;
 mod logout;
+mod optional;
 mod refresh;
 mod tabs;
 mod token;
