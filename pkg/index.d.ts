@@ -62,8 +62,21 @@ export interface Options {
   postLogoutRedirectPath?: string;
   /** The same as a whole URL of this origin. */
   postLogoutRedirectUri?: string;
-  /** How the response comes back. Default `query`. */
-  responseMode?: "query" | "fragment";
+  /**
+   * How the response comes back; with `.jwt` it is signed (JARM), and verified before its code is sent. `form_post` needs a `receiver`.
+   * Default `query`, with an ID token `fragment`.
+   */
+  responseMode?: "query" | "fragment" | "form_post" | "query.jwt" | "fragment.jwt" | "form_post.jwt";
+  /**
+   * What is in the response. With `code id_token` (OpenID Connect Core §3.3) the ID token beside the code is verified before the code is sent,
+   * and must name the same user as the one that comes for it. Default `code`.
+   */
+  responseType?: "code" | "code id_token";
+  /**
+   * Whether authorization requests are pushed to the provider, which then gives the browser a name for them (RFC 9126). A provider that
+   * requires it gets them so in any case. Default `false`.
+   */
+  pushedAuthorizationRequests?: boolean;
   /** Only OAuth: the app calls APIs for a user whom it does not identify. Default `false`. */
   oauthOnly?: boolean;
   /** Whether a session may be renewed in a hidden frame (`prompt=none`). Default `true`. */
@@ -160,6 +173,8 @@ export interface SignedIn<C extends object = {}> {
   readonly claims: Readonly<Claims & C>;
   /** What the access token may do, as the provider granted it. */
   readonly scopes: readonly string[];
+  /** What it may do in detail, as far as the provider says (RFC 9396): perhaps less than was asked for. */
+  readonly authorizationDetails: readonly AuthorizationDetail[];
   /** Until when the access token lives, in milliseconds since 1970, if the provider said so. */
   readonly expiresAt: number | undefined;
   /** What the access token came by; `undefined` if the user signed in for it. */
@@ -302,8 +317,16 @@ export interface SignInOptions {
   preferredAcr?: string | readonly string[];
   /** Ways of authenticating: one of these is required, and verified in the ID token. */
   requiredAcr?: string | readonly string[];
+  /** What is asked for in detail (RFC 9396). The session says what was granted. */
+  authorizationDetails?: readonly AuthorizationDetail[];
   /** Other parameters for the provider. None that this library sets. */
   extra?: Readonly<Record<string, string>>;
+}
+
+/** One thing that may be done (RFC 9396 §2): what else is in it, its type says. */
+export interface AuthorizationDetail {
+  readonly type: string;
+  readonly [member: string]: unknown;
 }
 
 /** What the provider shall do with the user (OpenID Connect Core §3.1.2.1). */

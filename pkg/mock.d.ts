@@ -89,6 +89,8 @@ export type MockSignedIn<C extends object = {}> = {
   readonly subject?: string | undefined;
   /** Default `openid` and `profile`. */
   readonly scopes?: readonly string[];
+  /** Default: none. */
+  readonly authorizationDetails?: readonly AuthorizationDetail[];
   /** Default: as long as `lifetimeSeconds` says. With `undefined` the token has no end. */
   readonly expiresAt?: number | undefined;
   readonly renewedBy?: Rung | undefined;

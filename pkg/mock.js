@@ -351,11 +351,11 @@ export function mock(options = {}) {
     const { status = "signed_in", error } = scripted;
     if (status === "failed") return Object.freeze({ status, error });
     if (status !== "signed_in") return Object.freeze({ status });
-    const { issuer = "https://login.example", claims, scopes = ["openid", "profile"], renewedBy } = scripted;
+    const { issuer = "https://login.example", claims, scopes = ["openid", "profile"], authorizationDetails = [], renewedBy } = scripted;
     const subject = "subject" in scripted ? scripted.subject : (claims?.sub ?? "user");
     const expiresAt = "expiresAt" in scripted ? scripted.expiresAt : now + lifetime;
     const known = subject === undefined ? {} : { sub: subject, ...claims };
-    return frozen({ status, issuer, subject, claims: known, scopes, expiresAt, renewedBy });
+    return frozen({ status, issuer, subject, claims: known, scopes, authorizationDetails, expiresAt, renewedBy });
   }
 }
 

@@ -25,6 +25,7 @@ fn session(session: &Session) -> Json {
         ("subject", session.subject().and_then(text)),
         ("claims", Some(session.claims.as_ref().map_or(Json::Object(Vec::new()), claims))),
         ("scopes", list(session.scope.iter())),
+        ("authorizationDetails", Some(Json::Array(session.authorization_details.clone()))),
         ("expiresAt", session.expires.and_then(|expires| number(expires.as_millis()))),
         ("renewedBy", session.renewed_by.and_then(|by| text(rung(by)))),
     ])

@@ -286,13 +286,13 @@ impl PendingLogin {
         if callback.one("access_token")?.is_some() {
             return Err(Misbehaved::UnexpectedToken.into());
         }
-        // RFC 9207 §2.4: compared on errors too, by "simple string comparison".
+        let (code, id_token) = (callback.one("code")?, callback.one("id_token")?);
+        // RFC 9207 §2.4: compared on errors too, by "simple string comparison". An ID token says it as well, signed.
         match callback.one("iss")? {
             Some(iss) if *iss.expose() != self.issuer => return Err(Misbehaved::IssuerMismatch.into()),
-            None if self.iss_in_responses => return Err(Misbehaved::IssuerMissing.into()),
+            None if self.iss_in_responses && id_token.is_none() => return Err(Misbehaved::IssuerMissing.into()),
             _ => {}
         }
-        let (code, id_token) = (callback.one("code")?, callback.one("id_token")?);
         if let Some(error) = callback.one("error")? {
             if code.is_some() || id_token.is_some() {
                 return Err(Misbehaved::AmbiguousResponse.into());

@@ -376,6 +376,19 @@ fn an_id_token_of_another_code_stops_the_code() {
 }
 
 #[test]
+fn an_id_token_says_the_issuer_too() {
+    let world = World::new();
+    world.provider.callback(|response| response.retain(|(name, _)| name != "iss"));
+    assert!(world.tab_with(&hybrid()).unwrap().sign_in().is_ok());
+    // An error has none.
+    world.provider.callback(|response| {
+        response.retain(|(name, _)| name == "state");
+        response.push(("error".into(), "access_denied".into()));
+    });
+    assert_eq!(world.tab_with(&hybrid()).unwrap().sign_in(), Err(Misbehaved::IssuerMissing.into()));
+}
+
+#[test]
 fn an_id_token_beside_a_code_is_verified_like_any_other() {
     for (name, value, error) in [
         ("iss", json!("https://evil.example"), Misbehaved::IssuerMismatch),

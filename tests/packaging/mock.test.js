@@ -34,6 +34,7 @@ test("a session has what was left out", () => {
     subject: "alice",
     claims: { sub: "alice", name: "Alice" },
     scopes: ["openid", "profile"],
+    authorizationDetails: [],
     expiresAt: NOON + 300_000,
     renewedBy: undefined,
   });

@@ -1,0 +1,109 @@
+// What a provider may want beyond a code in a query, at the demo's provider: pushed requests, signed responses, ID tokens beside codes, details.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { open, startApp } from "./lib/app.js";
+import { answerProvider } from "./lib/demo.js";
+
+const { site, demo, visit } = await startApp();
+
+/** Signs in with these options in a new browser; the page, and where it was sent: each request of the browser's. */
+async function signIn(options, asked = {}) {
+  const page = await visit();
+  const sent = [];
+  page.context().on("request", (request) => sent.push({ url: new URL(request.url()), method: request.method(), body: request.postData() }));
+  assert.equal(await open(page, options), "signed_out");
+  await page.evaluate((asked) => void auth.signIn(asked), asked);
+  await answerProvider(page);
+  await page.waitForURL((url) => url.pathname === "/callback");
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  const came = page.url();
+  assert.equal(await open(page, options), "signed_in");
+  assert.equal(await page.evaluate((api) => auth.fetch(`${api}me`).then(({ status }) => status), demo.api), 200);
+  assert.equal(await page.evaluate(() => location.href), `${site.origin}/`);
+  const authorization = sent.find(({ url }) => url.origin === demo.issuer && url.pathname === "/auth").url.searchParams;
+  return { page, sent, came, authorization };
+}
+
+for (const keep of ["shared", "page"]) {
+  test(`a request that is pushed leaves two words in the address, keep: ${keep}`, async () => {
+    const { page, sent, authorization } = await signIn({ ...demo.options, pushedAuthorizationRequests: true, keep });
+    assert.deepEqual([...authorization.keys()], ["client_id", "request_uri"]);
+    if (keep === "page") {
+      const push = sent.find(({ url, method }) => url.pathname === "/request" && method === "POST");
+      assert.equal(new URLSearchParams(push.body).get("code_challenge_method"), "S256");
+    }
+    await page.context().close();
+  });
+
+  for (const [options, response] of [
+    [{ responseMode: "query.jwt" }, /\?response=[\w-]+\.[\w-]+\.[\w-]+$/],
+    [{ responseMode: "fragment.jwt" }, /#response=[\w-]+\.[\w-]+\.[\w-]+$/],
+    [{ responseType: "code id_token" }, /#(?=.*\bcode=).*\bid_token=/],
+    [{ responseType: "code id_token", responseMode: "fragment.jwt", pushedAuthorizationRequests: true }, /#response=/],
+  ]) {
+    test(`signs in with ${JSON.stringify(options)}, keep: ${keep}`, async () => {
+      const { page, came } = await signIn({ ...demo.options, ...options, keep });
+      assert.match(came, response);
+      await page.context().close();
+    });
+  }
+}
+
+test("a client whose requests must be pushed signs in where the app says so, and is refused elsewhere", async () => {
+  const options = { ...demo.options, clientId: "tokenkeep-par", keep: "page" };
+  const { page } = await signIn({ ...options, pushedAuthorizationRequests: true });
+  await page.context().close();
+
+  const refused = await visit();
+  await open(refused, options);
+  await refused.evaluate(() => void auth.signIn());
+  await refused.waitForURL((url) => url.pathname === "/callback" || url.origin === demo.issuer);
+  await refused.waitForFunction(() => window.tokenkeep !== undefined || document.body?.textContent.includes("request"));
+  assert.ok(!new URL(refused.url()).searchParams.has("code"));
+  await refused.context().close();
+});
+
+test("a signed response without its signature is refused, and no code goes anywhere", async () => {
+  const page = await visit();
+  const sent = [];
+  page.context().on("request", (request) => sent.push(new URL(request.url()).pathname));
+  const options = { ...demo.options, responseMode: "query.jwt", keep: "page" };
+  await open(page, options);
+  await page.evaluate(() => void auth.signIn());
+  await answerProvider(page);
+  await page.waitForURL((url) => url.pathname === "/callback");
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  // Whoever could write it could not sign it.
+  const url = new URL(page.url());
+  const [header, claims] = url.searchParams.get("response").split(".");
+  const unsigned = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(header, "base64url")), alg: "none" })).toString("base64url");
+  url.searchParams.set("response", `${unsigned}.${claims}.`);
+  await page.evaluate((href) => history.replaceState(null, "", href), url.href);
+  assert.equal(await open(page, options), "failed");
+  assert.equal(await page.evaluate(() => auth.session.error.code), "algorithm_refused");
+  assert.ok(!sent.includes("/token"));
+  await page.context().close();
+});
+
+test("what was granted in detail is in the session", async () => {
+  const details = [{ type: "orders", actions: ["read"] }];
+  const { page } = await signIn({ ...demo.options, keep: "page" }, { authorizationDetails: details });
+  const granted = await page.evaluate(() => auth.session.authorizationDetails);
+  assert.deepEqual(granted.map(({ type, actions }) => ({ type, actions })), details);
+  await page.context().close();
+});
+
+test("what cannot work is refused before anything is sent", async () => {
+  const page = await visit();
+  for (const [options, code] of [
+    [{ responseMode: "form_post" }, "form_post_receiver_missing"],
+    [{ responseType: "code id_token", responseMode: "query" }, "response_mode_malformed"],
+    [{ responseType: "token" }, "option_type"],
+    [{ clientSecret: "s" }, "client_secret"],
+  ]) {
+    assert.equal((await open(page, { ...demo.options, ...options, keep: "page" })).code, code, JSON.stringify(options));
+  }
+  await page.context().close();
+});
