@@ -10,6 +10,8 @@ mod fetch;
 pub(crate) mod flight;
 mod frame;
 mod handle;
+#[cfg(feature = "implicit")]
+mod identity;
 mod journal;
 mod keys;
 mod mark;
@@ -34,6 +36,8 @@ pub use fetch::Destination;
 use flight::Flight;
 pub use frame::{AFTER_LOAD as FRAME_AFTER_LOAD, DEADLINE as FRAME_DEADLINE};
 pub use handle::{Handle, Leaving, Taken};
+#[cfg(feature = "implicit")]
+pub(crate) use identity::{IdentityKeep, Recognized};
 use journal::SignOutOf;
 pub use journal::{LEASE, PATIENCE as JOURNAL_PATIENCE};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
@@ -51,8 +55,8 @@ use crate::{
     protocol::{
         self, Accepted, Access, AuthorizationCode, AuthorizationRequest, Cache, Callback, Challenge, Claims, Discovery, EndSession,
         Entropy, Error, Expected, FrontChannelLogout, Granted, Interrupted, Issuer, Json, Jwks, Metadata, Misbehaved, Misconfigured,
-        Moment, PendingLogin, Prompt, Request, Response, Scope, Secret, SignIn, Signed, Source, StateDigest, UnixTime, Unverified,
-        authorize::authorize, id_token::Beside, logout, user_info,
+        Moment, PendingLogin, Prompt, Request, Response, Scope, Secret, SignIn, Signed, SignedResponse, Source, StateDigest, UnixTime,
+        Unverified, authorize::authorize, id_token::Beside, logout, user_info,
     },
     session::{BREATH, Ended, Input, Life, Rung},
 };
@@ -159,9 +163,16 @@ struct Redeemed {
 impl Keep {
     /// A keep with nothing in it. It listens to the keeps of other tabs.
     pub fn new(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
+        let keep = Keep::alone(settings, ports, report);
+        keep.listen();
+        keep
+    }
+
+    /// The same, which listens to nobody.
+    fn alone(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
         let client_id = &settings.registration.client_id;
         let (name, mark_key) = (mark::name(&settings.issuer, client_id), mark::Mark::key(&settings.issuer, client_id));
-        let keep = Rc::new(Keep {
+        Rc::new(Keep {
             settings,
             ports,
             report,
@@ -185,9 +196,7 @@ impl Keep {
             proofs: proof::Proofs::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
-        });
-        keep.listen();
-        keep
+        })
     }
 
     fn tell(&self, event: Event) {
@@ -350,14 +359,18 @@ impl Keep {
                     let claims = self.verified(&response.id_token, login, Beside::Code { code, state }, metadata).await?;
                     return Ok(response.verified(&claims));
                 }
-                Accepted::Signed(response) => {
-                    let unverified = Unverified::read(response.response.expose(), &metadata.response_algorithms)?;
-                    let signed = self.signature_of(unverified, metadata).await?;
-                    let now = self.settings.clock_skew.correct(self.ports.clock.now());
-                    response.verified(signed, self.settings.clock_leeway, now)?
-                }
+                #[cfg(feature = "implicit")]
+                Accepted::IdToken(_) => return Err(Misbehaved::CodeMissing.into()),
+                Accepted::Signed(response) => self.unsigned(response, metadata).await?,
             };
         }
+    }
+
+    /// Verifies the signature of a response.
+    async fn unsigned(&self, response: SignedResponse, metadata: &Metadata) -> Result<Accepted, Error> {
+        let unverified = Unverified::read(response.response.expose(), &metadata.response_algorithms)?;
+        let signed = self.signature_of(unverified, metadata).await?;
+        response.verified(signed, self.settings.clock_leeway, self.settings.clock_skew.correct(self.ports.clock.now()))
     }
 
     /// Verifies an ID token that answers a login.

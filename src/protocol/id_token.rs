@@ -52,6 +52,9 @@ pub enum Beside<'a> {
         /// The state.
         state: &'a Secret<String>,
     },
+    /// Nothing.
+    #[cfg(feature = "implicit")]
+    Nothing,
 }
 
 /// What an ID token must say that came with a renewal, or from another tab.

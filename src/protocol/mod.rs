@@ -39,6 +39,8 @@ pub(crate) mod wire;
 pub use authorize::{
     Acr, AuthorizationRequest, Entropy, PendingLogin, Prompt, Registration, ResponseMode, ResponseType, Scope, SignIn, StateDigest,
 };
+#[cfg(feature = "implicit")]
+pub use callback::IdTokenResponse;
 pub use callback::{Accepted, AuthorizationCode, Callback, HybridResponse, SignedResponse};
 pub use challenge::Challenge;
 pub use error::{Error, Interrupted, Kind, Misbehaved, Misconfigured, ProviderError, Source, Unreadable};
