@@ -23,7 +23,7 @@ export function receiveFormPost(request: IncomingMessage, response: ServerRespon
 interface IncomingMessage {
   readonly method?: string | undefined;
   readonly headers: { readonly "content-type"?: string | undefined };
-  iterator(options: { destroyOnReturn: boolean }): AsyncIterableIterator<any>;
+  iterator(options: { destroyOnReturn: boolean }): unknown;
 }
 
 interface ServerResponse {

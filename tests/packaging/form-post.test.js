@@ -217,7 +217,9 @@ test("an update that does not wait, in an app's own worker, waits for who is on 
   await update(page);
   assert.deepEqual(await states(page), ["activated", "installed"]);
   assert.equal(await take(page), TEXT);
-  await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistration("/callback")).waiting === null);
+  await page.evaluate(async () => {
+    while ((await navigator.serviceWorker.getRegistration("/callback")).waiting);
+  });
   await answer(page, site);
   assert.equal(await take(await loaded(page)), TEXT);
 });
@@ -356,8 +358,15 @@ test("it is ready when it is installed, and not before", async () => {
     window.isReady = false;
     window.readying = formPost.ready("/callback", { script: "/form-post-worker.js" }).then(() => (window.isReady = true));
   });
-  await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistration("/callback"))?.installing?.state === "installing");
-  assert.equal(await page.evaluate(() => isReady), false);
+  // It answers already, and would not receive.
+  const answered = await page.evaluate(async () => {
+    let installing;
+    while (!installing) installing = (await navigator.serviceWorker.getRegistration("/callback"))?.installing;
+    const { port1, port2 } = new MessageChannel();
+    installing.postMessage(["tokenkeep.form_post"], [port2]);
+    return new Promise((resolve) => (port1.onmessage = ({ data }) => resolve([data, installing.state, isReady])));
+  });
+  assert.deepEqual(answered, ["/callback", "installing", false]);
   letGo();
   await page.evaluate(() => readying);
   await answer(page, site);
@@ -557,4 +566,13 @@ test("a server refuses what is no POST of such a form, or too large", async () =
     ["no-store", "no-referrer", "nosniff"],
   );
   assert.match(taken.headers.get("content-security-policy"), /^default-src 'none'; script-src 'sha256-[\w+/]{43}='; base-uri 'none'$/);
+});
+
+test("the server that is written down for axum has the same script and its digest", async () => {
+  const text = await readFile(join(PACKAGE, "shims/form-post.md"), "utf8");
+  const bare = await serve({ answers: { "/callback": (request, response) => receiveFormPost(request, response) } });
+  const response = await fetch(`${bare.origin}/callback`, { method: "POST", body: new URLSearchParams() });
+  const [, script] = /<script>(.*)<\/script>/s.exec(await response.text());
+  assert.ok(text.includes(`r##"${script}"##`));
+  assert.ok(text.includes(`"${response.headers.get("content-security-policy")}"`));
 });

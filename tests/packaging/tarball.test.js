@@ -37,6 +37,7 @@ const EXPECTED = [
   "remote.js",
   "response.js",
   "shims/form-post.d.mts",
+  "shims/form-post.md",
   "shims/form-post.mjs",
   "wasm/keep.js",
   "wasm/tokenkeep.js",
