@@ -8,6 +8,7 @@ import vm from "node:vm";
 
 import { receiveFormPost } from "../../pkg/shims/form-post.mjs";
 import { openChromium } from "./lib/chromium.js";
+import { answerProvider, startDemo } from "./lib/demo.js";
 import { PACKAGE, serve } from "./lib/site.js";
 
 const WORKER = await readFile(join(PACKAGE, "form-post-worker.js"), "utf8");
@@ -106,6 +107,43 @@ test("on the first visit the fields reach the page as they were, once, and no se
   });
   assert.deepEqual([text, address, again], [TEXT, `${site.origin}/callback`, undefined]);
   assert.deepEqual(site.seen, ["GET /", "GET /callback"]);
+});
+
+test("a provider's own form brings its answer, and its error", async () => {
+  const site = await app();
+  const { issuer } = await startDemo(site.elsewhere);
+  const page = await site.context.newPage();
+  await page.goto(`${site.elsewhere}/`);
+  await loaded(page);
+  await ready(page);
+  const ask = (changes) => {
+    const query = new URLSearchParams({
+      client_id: "tokenkeep-demo",
+      response_type: "code id_token",
+      response_mode: "form_post",
+      redirect_uri: `${site.elsewhere}/callback`,
+      scope: "openid",
+      state: "5tate",
+      nonce: "n0nce",
+      code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+      code_challenge_method: "S256",
+      ...changes,
+    });
+    return page.goto(`${issuer}/auth?${query}`);
+  };
+  const taken = async () => {
+    await page.waitForURL(/tokenkeep_posted/);
+    return new URLSearchParams(await take(await loaded(page)));
+  };
+  await ask({ prompt: "none" });
+  const error = await taken();
+  assert.deepEqual([error.get("error"), error.get("state"), error.get("iss")], ["login_required", "5tate", issuer]);
+  await ask();
+  await answerProvider(page);
+  const fields = await taken();
+  assert.deepEqual([...fields.keys()].sort(), ["code", "id_token", "state"]);
+  assert.equal(fields.get("state"), "5tate");
+  assert.deepEqual(site.seen.filter((request) => request.startsWith("POST")), []);
 });
 
 test("who has the name has nothing after the first, and another name is nobody's", async () => {
@@ -247,6 +285,7 @@ test("nothing of it is stored, and no entry of the history has it", async () => 
     state: history.state,
     entries: navigation.entries().map(({ url }) => url),
     referrer: document.referrer,
+    loads: performance.getEntries().map(({ name }) => name.replace(/tokenkeep_posted=.*/, "spent")),
   }));
   assert.deepEqual(found.entries.at(-1), `${site.origin}/callback`);
   assert.deepEqual([found.caches, found.databases, found.storage], [[], [], [{}, {}]]);
