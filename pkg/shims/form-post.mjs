@@ -21,12 +21,17 @@ export async function receiveFormPost(request, response, next) {
   }
   const chunks = [];
   let size = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    size += chunk.length;
-    if (size > LIMIT) {
-      return answer(413, "too large", { Connection: "close" });
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      size += chunk.length;
+      if (size > LIMIT) {
+        return answer(413, "too large", { Connection: "close" });
+      }
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+  } catch {
+    // Whoever sent it has gone, and nobody is there for an answer.
+    return undefined;
   }
   const text = Buffer.concat(chunks).toString().replace(/[&<>"]/g, (character) => `&#${character.charCodeAt()};`);
   return answer(200, `<!doctype html><meta content="${text}"><title>Signing in</title><script>${SCRIPT}</script>`, {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import vm from "node:vm";
@@ -605,6 +606,22 @@ test("a server refuses what is no POST of such a form, or too large", async () =
     ["no-store", "no-referrer", "nosniff"],
   );
   assert.match(taken.headers.get("content-security-policy"), /^default-src 'none'; script-src 'sha256-[\w+/]{43}='; base-uri 'none'$/);
+});
+
+test("who goes away in the middle of it is no trouble for the server", async () => {
+  let tell;
+  const done = new Promise((resolve, reject) => (tell = { resolve, reject }));
+  const bare = await serve({
+    answers: {
+      "/callback": (request, response) => {
+        receiveFormPost(request, response).then(tell.resolve, tell.reject);
+        request.once("data", () => socket.destroy());
+      },
+    },
+  });
+  const socket = connect(bare.port, "127.0.0.1");
+  socket.write("POST /callback HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ncode=1");
+  assert.equal(await done, undefined);
 });
 
 test("the server that is written down for axum has the same script and its digest", async () => {
