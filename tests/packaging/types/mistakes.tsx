@@ -2,6 +2,7 @@
 
 import { AuthError, open } from "tokenkeep";
 import type { Auth, Claims, Options, Session, SignInOptions } from "tokenkeep";
+import { ready, takePosted } from "tokenkeep/form-post";
 import { authError, mock } from "tokenkeep/mock";
 import { AuthProvider, SignedIn, useAuth, useSession } from "tokenkeep/react";
 
@@ -141,6 +142,15 @@ authError({ code: "provider" });
 authError({ code: "offline" });
 // @ts-expect-error TS2322: a redirect leaves the page
 mock({ renew: () => "redirect" });
+
+// By POST
+
+// @ts-expect-error TS2554: it is ready for a redirect URI
+ready();
+// @ts-expect-error TS2353: the scope is the redirect URI's path
+ready("/callback", { scope: "/" });
+// @ts-expect-error TS2345: there may be nothing
+decodeURIComponent(await takePosted());
 
 // React
 
