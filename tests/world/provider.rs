@@ -379,12 +379,16 @@ impl Provider {
         let usual = if response_type == "code" { "query" } else { "fragment" };
         let mode = asked("response_mode").unwrap_or(usual.to_owned());
         inner.secrets.extend([code.clone()].into_iter().chain(asked("state")).chain(asked("nonce")));
-        if response_type == "code id_token" {
-            let id_token = inner.front_id_token(&code, &request);
+        if response_type != "code" {
+            let id_token = inner.front_id_token((response_type != "id_token").then_some(&code), &request);
             response.push(("id_token".to_owned(), id_token.clone()));
             inner.secrets.push(id_token);
         }
-        inner.codes.insert(code, request);
+        if response_type == "id_token" {
+            response.remove(0);
+        } else {
+            inner.codes.insert(code, request);
+        }
         if let Some(change) = &mut inner.callback {
             change(&mut response);
         }
@@ -474,8 +478,8 @@ impl Inner {
         json_response(201, &json!({"request_uri": name, "expires_in": 60}))
     }
 
-    /// The ID token beside a code.
-    fn front_id_token(&mut self, code: &str, request: &Parameters) -> String {
+    /// The ID token in a response, beside a code or alone.
+    fn front_id_token(&mut self, code: Option<&String>, request: &Parameters) -> String {
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
         let now = self.time.now.get() / 1000;
         use rsa::sha2::{Digest, Sha256};
@@ -487,9 +491,12 @@ impl Inner {
             "exp": now + 600,
             "iat": now,
             "nonce": asked("nonce"),
-            "c_hash": half(code),
-            "s_hash": half(&asked("state")),
+            "name": "Alice Archer",
         });
+        if let Some(code) = code {
+            claims["c_hash"] = json!(half(code));
+            claims["s_hash"] = json!(half(&asked("state")));
+        }
         if let Some(change) = &mut self.front_claims {
             change(&mut claims);
         }
