@@ -10,6 +10,9 @@ const METHODS = ["access_token", "fetch", "finish_sign_in", "front_channel_logou
 
 const SMALL = 65_536;
 
+/** How long a database may take, in milliseconds. */
+const PATIENCE = 2_000;
+
 let serve;
 const served = new Promise((resolve) => (serve = resolve));
 /** Pages wait until this is called with what makes the keep of a configuration. */
@@ -31,6 +34,7 @@ let leaving;
 let lingers = 0;
 let isDurable = false;
 let stored = Promise.resolve();
+let hangs = false;
 /** What pages were told to note, lately: they hear of it from each other. */
 const noted = [];
 /** A lock that is free when this worker has gone. */
@@ -230,30 +234,38 @@ function post([what, ...rest]) {
 
 /**
  * Sign-ins that wait for their response, for an engine that ends a worker with its page: a verifier and a nonce, until they are used. What
- * cannot be stored is in memory only.
+ * cannot be stored is in memory only; and so is all that comes after a database that did not answer, since nobody waits for it twice.
  */
 async function logins(mode, ask) {
-  try {
+  let database, transaction, patience;
+  const asking = async () => {
     const opening = indexedDB.open("tokenkeep.logins");
     opening.onupgradeneeded = () => opening.result.createObjectStore("logins");
-    const database = await new Promise((resolve, reject) => {
+    database = await new Promise((resolve, reject) => {
       opening.onsuccess = () => resolve(opening.result);
-      opening.onerror = opening.onblocked = () => reject(opening.error);
+      opening.onerror = () => reject(opening.error);
     });
-    try {
-      const transaction = database.transaction("logins", mode);
-      const asked = ask(transaction.objectStore("logins"));
-      await new Promise((resolve, reject) => {
-        transaction.oncomplete = resolve;
-        transaction.onabort = () => reject(transaction.error);
-      });
-      return asked;
-    } finally {
-      database.close();
+    if (hangs) {
+      // Too late: others may open it now.
+      return [];
     }
-  } catch {
-    return [];
-  }
+    transaction = database.transaction("logins", mode);
+    const asked = ask(transaction.objectStore("logins"));
+    await new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = () => reject(transaction.error);
+    });
+    return asked;
+  };
+  const late = new Promise((resolve) => {
+    patience = setTimeout(() => {
+      hangs = true;
+      resolve([]);
+      transaction?.abort();
+    }, PATIENCE);
+  });
+  const asked = hangs ? [] : asking().catch(() => []).finally(() => database?.close());
+  return Promise.race([asked, late]).finally(() => clearTimeout(patience));
 }
 
 /** Without pages the keep forgets its tokens after a while: a reload takes less. */
