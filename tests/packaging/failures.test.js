@@ -271,6 +271,23 @@ test("a dedicated worker that is ended: the same", ATTENTIVE, async () => {
 });
 
 // env-workerdie
+test("a worker that crashes while an answer comes: what is there is read, and then that it broke off", ATTENTIVE, async () => {
+  const page = await visitor();
+  await open(page, options);
+  await signIn(page, options);
+  site.answers["/api/begins"] = (_, response) => response.writeHead(200, { "Content-Type": "text/plain" }).write("begins");
+  const read = page.evaluate(async () => {
+    const reader = (await auth.fetch("/api/begins")).body.getReader();
+    window.begun = new TextDecoder().decode((await reader.read()).value);
+    return reader.read().catch(({ name }) => name);
+  });
+  await page.waitForFunction(() => window.begun === "begins");
+  await crash(page);
+  assert.equal(await read, "TypeError");
+  await page.context().close();
+});
+
+// env-workerdie
 test("after a crash every method says so at once, and the page may open another", ATTENTIVE, async () => {
   const page = await visitor();
   await open(page, options);
