@@ -666,7 +666,7 @@ test("a database that does not answer keeps nobody from signing in, and is left 
 });
 
 // env-sw
-test("a service worker that keeps every answer for ever: codes are redeemed, and keys are read again in their time", ATTENTIVE, async () => {
+test("a service worker that keeps every answer: codes are redeemed, and keys are read again in their time", ATTENTIVE, async () => {
   const sso = { issuer: `${site.elsewhere}/sso`, clientId: "app", scopes: "openid", api, keep: ["shared"], renewByFrame: false };
   const asked = { metadata: 0, keys: 0, token: 0 };
   let ahead = 0;

@@ -344,10 +344,10 @@ test("20 MB go up and come down as they are", async () => {
     const answer = await auth.fetch("/api/download");
     const copy = answer.clone();
     const digests = [answer, copy].map(async (answer) => crypto.subtle.digest("SHA-256", await answer.arrayBuffer()));
-    return (await Promise.all(digests)).map((digest) => [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join(""));
+    return (await Promise.all(digests)).map((digest) => btoa(String.fromCharCode(...new Uint8Array(digest))));
   }, bytes.length);
   assert.equal(calls.at(-1).body.length, bytes.length);
-  assert.deepEqual(digest, Array(2).fill(createHash("sha256").update(bytes).digest("hex")));
+  assert.deepEqual(digest, Array(2).fill(createHash("sha256").update(bytes).digest("base64")));
   await page.context().close();
 });
 
