@@ -71,6 +71,9 @@ class Auth {
   subscribe = (listener) => add(this.#listeners, () => listener());
 
   on(type, listener) {
+    if (["*", "api_answered"].includes(type)) {
+      this.#handle?.listen?.();
+    }
     return add(this.#events, (event) => {
       if (type === "*" || type === event.type) {
         listener(event);
@@ -201,7 +204,8 @@ async function elsewhere(kind, { config, linger, pending, wasm, worker }, tell) 
   const given = await (wasm ?? located());
   const source = given instanceof Response ? await given.arrayBuffer() : given;
   const isAddress = typeof source === "string" || source instanceof URL;
-  return connect(kind, { config, linger, pending, script, wasm: isAddress ? new URL(source, document.baseURI).href : source, tell });
+  const address = () => new URL(source, document.baseURI).href;
+  return connect(kind, { config, linger, pending, script, wasm: isAddress ? address() : source, tell, listens: false });
 }
 
 function unavailable(code, message, cause) {
