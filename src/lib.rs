@@ -29,6 +29,7 @@
 //! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
 //! | `leptos` | components for Leptos; feature `leptos` |
 //! | `worker` | a keep in a SharedWorker that all tabs use; feature `worker` |
+//! | `protocol::device` | sign-in on another device, for a screen without a keyboard; feature `device` |
 //! | [`manual`] | threats, defaults, and where we differ from a specification |
 //!
 //! ```text
@@ -48,6 +49,8 @@ pub mod protocol;
 pub mod session;
 
 pub use keep::{Config, Event, Session};
+#[cfg(feature = "device")]
+pub use page::DeviceSignIn;
 pub use page::{Client, Finished, KeptIn, SignOut, State, Subscription};
 #[cfg(feature = "worker")]
 pub use page::{Kept, Worker, worker};

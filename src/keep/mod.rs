@@ -5,6 +5,8 @@
 //! keep in a worker gives them to nobody.
 
 mod config;
+#[cfg(feature = "device")]
+pub(crate) mod device;
 mod event;
 mod fetch;
 pub(crate) mod flight;
@@ -17,7 +19,7 @@ mod pending;
 pub mod ports;
 mod proof;
 mod renew;
-mod signal;
+pub(crate) mod signal;
 mod tabs;
 mod tokens;
 
@@ -113,6 +115,8 @@ pub struct Keep {
     /// How many refresh tokens this tab presented, or may have.
     presentations: Cell<u64>,
     proofs: proof::Proofs,
+    #[cfg(feature = "device")]
+    device: device::Device,
     // The other tabs.
     tabs: tabs::Tabs,
     // Another user signed in elsewhere: this page is not theirs.
@@ -149,7 +153,7 @@ struct Redeemed {
     granted: Granted,
     claims: Option<Claims>,
     id_token: Option<Secret<String>>,
-    nonce: Secret<String>,
+    nonce: Option<Secret<String>>,
     since: Moment,
 }
 
@@ -180,6 +184,8 @@ impl Keep {
             redirecting: Cell::default(),
             presentations: Cell::default(),
             proofs: proof::Proofs::default(),
+            #[cfg(feature = "device")]
+            device: device::Device::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
         });
@@ -313,7 +319,7 @@ impl Keep {
                     issuer: metadata.issuer.as_str(),
                     client_id: &self.settings.registration.client_id,
                     trusted_audiences: &self.settings.trusted_audiences,
-                    nonce: &login.nonce,
+                    nonce: Some(&login.nonce),
                     max_age: login.max_age,
                     acr: &login.acr,
                     access_token: &granted.access_token,
@@ -328,7 +334,7 @@ impl Keep {
             granted,
             claims,
             id_token: id_token.filter(|_| self.settings.discovery == Discovery::OpenId),
-            nonce: login.nonce,
+            nonce: Some(login.nonce),
             since,
         })
     }
@@ -360,7 +366,7 @@ impl Keep {
         let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, noted, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
-        Some(Tokens { line, access: vec![token], id_token, nonce: Some(nonce), session })
+        Some(Tokens { line, access: vec![token], id_token, nonce, session })
     }
 
     fn session(&self, claims: Option<Claims>, token: &AccessToken, renewed_by: Option<Rung>) -> Session {
@@ -524,6 +530,8 @@ impl Keep {
                 mark.line = None;
                 mark.signed_out = Some(now);
             });
+            #[cfg(feature = "device")]
+            self.give_up_device();
         }
         if self.life.get().is_out() {
             self.generation.set(self.generation.get().wrapping_add(1));

@@ -88,6 +88,9 @@ pub struct Metadata {
     pub end_session_endpoint: Option<HttpUrl>,
     /// Where a token is revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
     pub revocation_endpoint: Option<HttpUrl>,
+    /// Where codes for another device are ([RFC 8628 §4](https://www.rfc-editor.org/rfc/rfc8628#section-4)).
+    #[cfg(feature = "device")]
+    pub device_authorization_endpoint: Option<HttpUrl>,
     /// How ID tokens may be signed: what the provider offers and we accept.
     pub id_token_algorithms: Vec<Algorithm>,
     /// Whether proofs may be signed with ES256, as far as the provider says
@@ -170,6 +173,8 @@ impl Metadata {
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             end_session_endpoint: endpoint("end_session_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
+            #[cfg(feature = "device")]
+            device_authorization_endpoint: endpoint("device_authorization_endpoint")?,
             id_token_algorithms,
             takes_proofs,
             iss_in_responses: document.bool("authorization_response_iss_parameter_supported").map_err(unreadable)? == Some(true),
