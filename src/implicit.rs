@@ -22,7 +22,7 @@
 //! ```
 
 use crate::{
-    keep::{Config, IdentityKeep, Recognized, ports::Ports},
+    keep::{Config, IdentityKeep, ports::Ports},
     protocol::{Callback, Claims, Error, Secret, SignIn},
 };
 
@@ -63,10 +63,7 @@ impl IdTokenSignIn {
     /// The answer is an error when the response is not acceptable, or says that the sign-in failed.
     pub fn finish(&self, address: &str) -> Option<impl Future<Output = Result<Identity, Error>> + use<>> {
         let callback = Callback::read(address, self.0.redirect_uri().as_str())?;
-        let taken = match self.0.take(callback) {
-            Recognized::NotOurs => return None,
-            Recognized::Ours(taken) => taken,
-        };
+        let taken = self.0.take(callback)?;
         let keep = self.0.clone();
         Some(async move {
             let (claims, return_to) = keep.identify(taken?).await?;

@@ -30,6 +30,7 @@
 //! | `implicit` | who the user is, and nothing else: an ID token that comes as a form; feature `implicit` |
 //! | `leptos` | components for Leptos; feature `leptos` |
 //! | `worker` | a keep in a SharedWorker that all tabs use; feature `worker` |
+//! | `protocol::device` | sign-in on another device, for a screen without a keyboard; feature `device` |
 //! | [`manual`] | threats, defaults, and where we differ from a specification |
 //!
 //! ```text
@@ -51,6 +52,8 @@ pub mod protocol;
 pub mod session;
 
 pub use keep::{Config, Event, Session};
+#[cfg(feature = "device")]
+pub use page::DeviceSignIn;
 pub use page::{Client, Finished, KeptIn, SignOut, State, Subscription};
 #[cfg(feature = "worker")]
 pub use page::{Kept, Worker, worker};

@@ -12,14 +12,6 @@ use crate::protocol::{
 #[derive(Clone)]
 pub(crate) struct IdentityKeep(Rc<Keep>);
 
-/// What became of a response.
-pub(crate) enum Recognized {
-    /// It belongs to another client on this origin.
-    NotOurs,
-    /// It is compared with its login, which is used up.
-    Ours(Result<Accepted, Error>),
-}
-
 impl IdentityKeep {
     /// Asks for nothing but an ID token, as a form, whatever else was configured.
     pub(crate) fn new(mut settings: Settings, ports: Ports) -> Result<IdentityKeep, Misconfigured> {
@@ -43,12 +35,12 @@ impl IdentityKeep {
         self.0.begin(sign_in, return_to).await
     }
 
-    /// Takes the pending login that a response claims to answer, at once.
-    pub(crate) fn take(&self, callback: Callback) -> Recognized {
+    /// Takes the pending login that a response claims to answer, at once. `None` when it belongs to another client on this origin.
+    pub(crate) fn take(&self, callback: Callback) -> Option<Result<Accepted, Error>> {
         match self.0.take(callback) {
-            Err(NotTaken::OtherClient) => Recognized::NotOurs,
-            Err(NotTaken::Refused { error, .. }) => Recognized::Ours(Err(error)),
-            Ok(accepted) => Recognized::Ours(Ok(accepted)),
+            Err(NotTaken::OtherClient) => None,
+            Err(NotTaken::Refused { error, .. }) => Some(Err(error)),
+            Ok(accepted) => Some(Ok(accepted)),
         }
     }
 
@@ -61,7 +53,7 @@ impl IdentityKeep {
             accepted => accepted,
         };
         let Accepted::IdToken(response) = accepted else { return Err(Misbehaved::IdTokenMissing.into()) };
-        let claims = keep.verified(&response.id_token, &response.login, Beside::Nothing, &metadata).await?;
+        let claims = keep.verified(&response.id_token, Some(&response.login), Beside::Nothing, &metadata).await?;
         Ok((claims, response.login.return_to().to_owned()))
     }
 }

@@ -5,6 +5,8 @@
 //! keep in a worker gives them to nobody.
 
 mod config;
+#[cfg(feature = "device")]
+pub(crate) mod device;
 mod event;
 mod fetch;
 pub(crate) mod flight;
@@ -19,7 +21,7 @@ mod pending;
 pub mod ports;
 mod proof;
 mod renew;
-mod signal;
+pub(crate) mod signal;
 mod tabs;
 mod tokens;
 
@@ -37,7 +39,7 @@ use flight::Flight;
 pub use frame::{AFTER_LOAD as FRAME_AFTER_LOAD, DEADLINE as FRAME_DEADLINE};
 pub use handle::{Handle, Leaving, Taken};
 #[cfg(feature = "implicit")]
-pub(crate) use identity::{IdentityKeep, Recognized};
+pub(crate) use identity::IdentityKeep;
 use journal::SignOutOf;
 pub use journal::{LEASE, PATIENCE as JOURNAL_PATIENCE};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
@@ -118,6 +120,8 @@ pub struct Keep {
     /// How many refresh tokens this tab presented, or may have.
     presentations: Cell<u64>,
     proofs: proof::Proofs,
+    #[cfg(feature = "device")]
+    device: device::Device,
     // The other tabs.
     tabs: tabs::Tabs,
     // Another user signed in elsewhere: this page is not theirs.
@@ -156,7 +160,7 @@ struct Redeemed {
     granted: Granted,
     claims: Option<Claims>,
     id_token: Option<Secret<String>>,
-    nonce: Secret<String>,
+    nonce: Option<Secret<String>>,
     since: Moment,
 }
 
@@ -194,6 +198,8 @@ impl Keep {
             redirecting: Cell::default(),
             presentations: Cell::default(),
             proofs: proof::Proofs::default(),
+            #[cfg(feature = "device")]
+            device: device::Device::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
         })
@@ -332,7 +338,7 @@ impl Keep {
             Discovery::OAuth => None,
             Discovery::OpenId => {
                 let id_token = id_token.as_ref().ok_or(Misbehaved::IdTokenMissing)?;
-                let claims = self.verified(id_token, &login, Beside::AccessToken(&granted.access_token), &metadata).await?;
+                let claims = self.verified(id_token, Some(&login), Beside::AccessToken(&granted.access_token), &metadata).await?;
                 // OpenID Connect Core §3.3.3.6: "the iss and sub Claim Values MUST be identical in both ID Tokens".
                 if subject.is_some_and(|subject| subject != claims.subject()) {
                     return Err(Misbehaved::UserChanged.into());
@@ -344,7 +350,7 @@ impl Keep {
             granted,
             claims,
             id_token: id_token.filter(|_| self.settings.discovery == Discovery::OpenId),
-            nonce: login.nonce,
+            nonce: Some(login.nonce),
             since,
         })
     }
@@ -356,7 +362,7 @@ impl Keep {
                 Accepted::Code(code) => return Ok(code),
                 Accepted::Hybrid(response) => {
                     let AuthorizationCode { code, state, login, .. } = &response.code;
-                    let claims = self.verified(&response.id_token, login, Beside::Code { code, state }, metadata).await?;
+                    let claims = self.verified(&response.id_token, Some(login), Beside::Code { code, state }, metadata).await?;
                     return Ok(response.verified(&claims));
                 }
                 #[cfg(feature = "implicit")]
@@ -373,11 +379,11 @@ impl Keep {
         response.verified(signed, self.settings.clock_leeway, self.settings.clock_skew.correct(self.ports.clock.now()))
     }
 
-    /// Verifies an ID token that answers a login.
+    /// Verifies an ID token that answers a login, or nobody's in particular.
     async fn verified(
         &self,
         id_token: &Secret<String>,
-        login: &PendingLogin,
+        login: Option<&PendingLogin>,
         beside: Beside<'_>,
         metadata: &Metadata,
     ) -> Result<Claims, Error> {
@@ -387,9 +393,9 @@ impl Keep {
             issuer: metadata.issuer.as_str(),
             client_id: &self.settings.registration.client_id,
             trusted_audiences: &self.settings.trusted_audiences,
-            nonce: &login.nonce,
-            max_age: login.max_age,
-            acr: &login.acr,
+            nonce: login.map(|login| &login.nonce),
+            max_age: login.and_then(|login| login.max_age),
+            acr: login.map_or(&[], |login| &login.acr),
             beside,
             leeway: self.settings.clock_leeway,
         };
@@ -425,7 +431,7 @@ impl Keep {
         let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, noted, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
-        Some(Tokens { line, access: vec![token], id_token, nonce: Some(nonce), session })
+        Some(Tokens { line, access: vec![token], id_token, nonce, session })
     }
 
     fn session(&self, claims: Option<Claims>, token: &AccessToken, renewed_by: Option<Rung>) -> Session {
@@ -596,6 +602,8 @@ impl Keep {
                 mark.line = None;
                 mark.signed_out = Some(now);
             });
+            #[cfg(feature = "device")]
+            self.give_up_device();
         }
         if self.life.get().is_out() {
             self.generation.set(self.generation.get().wrapping_add(1));

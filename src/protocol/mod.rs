@@ -18,6 +18,8 @@
 pub mod authorize;
 pub mod callback;
 pub mod challenge;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod dpop;
 pub mod error;
 pub mod form;

@@ -21,6 +21,8 @@ const EXPECTED = [
   "LICENSE-APACHE",
   "LICENSE-MIT",
   "README.md",
+  "device.d.ts",
+  "device.js",
   "error.js",
   "errors.d.ts",
   "form-post-worker.js",
@@ -39,6 +41,8 @@ const EXPECTED = [
   "shims/form-post.d.mts",
   "shims/form-post.md",
   "shims/form-post.mjs",
+  "wasm/device.js",
+  "wasm/device_bg.wasm",
   "wasm/keep.js",
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
@@ -72,7 +76,7 @@ test("publint has nothing to say", async () => {
 
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
-  const others = ["--exclude-entrypoints", "form-post-worker.js", "guard.js", "keep.js", "tokenkeep.wasm"];
+  const others = ["--exclude-entrypoints", "device.wasm", "form-post-worker.js", "guard.js", "keep.js", "tokenkeep.wasm"];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });
 
