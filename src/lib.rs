@@ -27,6 +27,7 @@
 //! | [`keep`] | the secret side: tokens, and the requests that carry them |
 //! | [`page`] | the visible side: what an app holds |
 //! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
+//! | `confidential` | a server's client, which can keep a secret; feature `confidential` |
 //! | `leptos` | components for Leptos; feature `leptos` |
 //! | `worker` | a keep in a SharedWorker that all tabs use; feature `worker` |
 //! | [`manual`] | threats, defaults, and where we differ from a specification |
@@ -39,6 +40,8 @@
 
 #[cfg(target_family = "wasm")]
 pub mod browser;
+#[cfg(feature = "confidential")]
+pub mod confidential;
 pub mod keep;
 #[cfg(feature = "leptos")]
 pub mod leptos;

@@ -164,6 +164,12 @@ fn new(class: &str, arguments: &[Arg<'_>]) -> Result<JsValue, JsValue> {
     Reflect::construct(&class, &array(arguments.iter().copied()))
 }
 
+/// Whether this is a browser's page. An old Deno has a window, but never a document.
+#[cfg(feature = "confidential")]
+pub(crate) fn is_window() -> bool {
+    ["window", "document"].iter().all(|name| get(&global(), name).is_ok_and(|value| value.is_object()))
+}
+
 /// The page, where there is one.
 fn document() -> Result<JsValue, JsValue> {
     get(&global(), "document")

@@ -82,6 +82,18 @@ impl Error {
         }
     }
 
+    /// The same without a text of the provider that repeats one of these.
+    #[cfg(feature = "confidential")]
+    pub(crate) fn hiding(mut self, secrets: &[&Secret<String>]) -> Error {
+        if let Error::Provider(error) = &mut self {
+            match ProviderError::new(&error.error, error.description.as_deref(), error.uri.as_ref().map(HttpUrl::as_str), secrets) {
+                Some(hidden) => **error = hidden,
+                None => return Unreadable::Member("error").of(Source::Token),
+            }
+        }
+        self
+    }
+
     /// Who must act.
     pub fn kind(&self) -> Kind {
         match self {
@@ -249,7 +261,10 @@ errors! {
         AuthNotProvided = "auth_not_provided": "`use_auth` and the components need `provide_auth` in a component above them",
         AuthorizationSet = "authorization_set": "a request must not bring its own `Authorization` or `DPoP` header: remove it, the token is added for you",
         ClientIdMalformed = "client_id_malformed": "`client_id` must be the identifier that the provider gave to this app: visible ASCII characters",
+        ClientAuthenticationMalformed = "client_authentication_malformed": "a confidential client has either a `client_secret` of visible characters, for `authentication` by `client_secret_basic` or `client_secret_post`, or a `private_key` for `private_key_jwt`",
+        ClientKeyUnusable = "client_key_unusable": "the private key of this client does not sign: it must be a key for ES256, ES384, ES512, PS256, PS384, PS512, RS256, RS384, RS512 or Ed25519, that may be used for that, and an RSA key as JWK must name its `alg`",
         ClientSecret = "client_secret": "a page cannot keep a `client_secret`: remove it, and register the app at the provider as a public client with PKCE",
+        ConfidentialInBrowser = "confidential_in_browser": "a confidential client must not be in a browser's page, where everybody could read its secret: open it on a server, and a public client in the page",
         ConfigMalformed { why: Unreadable } = "config_malformed": "the configuration must be one JSON object",
         DestinationNotAllowed = "destination_not_allowed": "this URL is under none of the entries of `api`, so it gets no token: add its scheme, host, port and path prefix there",
         DpopUnsupported = "dpop_unsupported": "the provider takes no DPoP proofs that are signed with ES256: turn that on there, or `dpop` off here",
@@ -272,8 +287,10 @@ errors! {
         RedirectUriMalformed = "redirect_uri_malformed": "`redirect_uri` must be an absolute URL of this app's own origin without a fragment; `redirect_path` takes a path",
         RequestMalformed = "request_malformed": "a request must have a valid method, URL and headers",
         ResourceMalformed = "resource_malformed": "`resource` must list absolute URIs without a fragment (RFC 8707 §2)",
+        RevocationUnavailable = "revocation_unavailable": "the provider has no revocation endpoint: the token is good until it expires",
         ScopeMalformed = "scope_malformed": "`scopes` must be words of visible ASCII characters without quotes and back slashes, one space between",
         TokenIsKept = "token_is_kept": "the access token stays in the keep: call the API with `fetch`, or see what `dangerous_expose_access_token` costs",
+        TokenTypeMalformed = "token_type_malformed": "the type of a token in an exchange must be an absolute URI (RFC 8693 §3)",
         UserInfoUnavailable = "user_info_unavailable": "there is no user info: the provider has no endpoint for it, or the app did not ask for `openid`",
     }
 }
