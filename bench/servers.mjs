@@ -16,7 +16,7 @@ const config = {
   resource: `http://localhost:${apiPort}/`,
   appOrigins: [`http://127.0.0.1:${appPort}`],
   // Nothing is renewed while the bench runs.
-  lifetimes: { accessToken: HOUR, idToken: HOUR, refreshToken: HOUR, session: HOUR },
+  lifetimes: { accessToken: HOUR, idToken: HOUR, refreshToken: HOUR, session: HOUR, deviceCode: HOUR },
 };
 const files = new Map();
 /** What the provider was asked for since somebody wanted to know. */

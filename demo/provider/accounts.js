@@ -1,4 +1,6 @@
-// The two people who can sign in, and what they have ordered.
+// The two people who can sign in, what they have ordered, and who signed up since the start.
+
+import { randomUUID } from 'node:crypto';
 
 const ACCOUNTS = [
   {
@@ -43,4 +45,13 @@ export const accountWithSub = (sub) => ACCOUNTS.find((account) => account.claims
 export const accountWithPassword = (login, password) =>
   ACCOUNTS.find((account) => account.login === login && account.password === password);
 
+/** The new account, unless somebody has that user name. */
+export function newAccount({ login, password, name }) {
+  if (ACCOUNTS.some((account) => account.login === login)) return undefined;
+  const account = { login, password, claims: { sub: `user-${randomUUID()}`, name, preferred_username: login }, orders: [] };
+  ACCOUNTS.push(account);
+  return account;
+}
+
+/** The two that the sign-in page names. */
 export const demoUsers = ACCOUNTS.map(({ login, password }) => ({ login, password }));

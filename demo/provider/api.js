@@ -9,8 +9,17 @@ import { ProofReader, ProofRefused } from './proofs.js';
 
 const ROUTES = {
   '/me': { respond: ({ sub, scope, client_id, exp }) => ({ sub, scope, client_id, expires_at: exp }) },
-  '/orders': { scope: 'orders:read', respond: ({ sub }) => ({ orders: accountWithSub(sub)?.orders ?? [] }) },
+  '/orders': { scope: 'orders:read', respond: (claims) => ({ orders: ordersFor(claims) }) },
 };
+
+/** What of the user's orders the token is good for: all, or those that its authorization details name (RFC 9396 §9.1). */
+function ordersFor({ sub, scope, authorization_details = [] }) {
+  const orders = accountWithSub(sub)?.orders ?? [];
+  if (scopesOf(scope).includes('orders:read')) return orders;
+  return orders.filter(({ id }) => authorization_details.some(({ identifier = id }) => identifier === id));
+}
+
+const scopesOf = (scope) => String(scope ?? '').split(' ');
 
 /** `keys` finds the provider's key for a token: a key set of jose. When no longer `isAlive`, /health says so. */
 export function createApi(config, keys, isAlive = () => true) {
@@ -46,7 +55,7 @@ export function createApi(config, keys, isAlive = () => true) {
       if (bound ? claims.cnf?.jkt !== key : claims.cnf) {
         throw new errors.JWTClaimValidationFailed('bound', claims, 'cnf', 'bound');
       }
-      if (route.scope && !String(claims.scope ?? '').split(' ').includes(route.scope)) {
+      if (route.scope && !scopesOf(claims.scope).includes(route.scope) && !claims.authorization_details) {
         return refuse(403, {
           error: 'insufficient_scope',
           error_description: `the token lacks the scope ${route.scope}`,

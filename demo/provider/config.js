@@ -25,7 +25,10 @@ export function readConfig(env = process.env) {
       idToken: integer(env, 'TOKENKEEP_ID_TOKEN_TTL', 3600, YEAR),
       refreshToken: integer(env, 'TOKENKEEP_REFRESH_TOKEN_TTL', 86400, YEAR),
       session: integer(env, 'TOKENKEEP_SESSION_TTL', 86400, YEAR),
+      deviceCode: integer(env, 'TOKENKEEP_DEVICE_CODE_TTL', 600, YEAR),
     },
+    deviceInterval: integer(env, 'TOKENKEEP_DEVICE_INTERVAL', 5, 3600),
+    requirePar: !!env.TOKENKEEP_REQUIRE_PAR,
     dpopNonces: !env.TOKENKEEP_NO_DPOP_NONCES,
     endWith: integer(env, 'TOKENKEEP_END_WITH', undefined, 2 ** 31 - 1),
   };

@@ -1,14 +1,14 @@
-// The two questions that the provider asks a person: who are you, and may this app.
+// What the provider asks a person: who are you (or who will you be), and may this app.
 
 import { errors } from 'oidc-provider';
 
-import { accountWithPassword, accountWithSub } from './accounts.js';
+import { accountWithPassword, accountWithSub, newAccount } from './accounts.js';
 import * as pages from './pages.js';
 
 const MAX_FORM_BYTES = 8192;
 
 export function interactions(provider, home) {
-  const questions = { login: signIn, consent };
+  const questions = { create: signUp, login: signIn, consent };
 
   return async (ctx, next) => {
     if (!ctx.path.startsWith('/interaction/')) return next();
@@ -46,20 +46,31 @@ function signIn({ ctx, interaction, client, form }) {
   return { login: { accountId: account.claims.sub, amr: ['pwd'] } };
 }
 
+function signUp({ ctx, client, form }) {
+  if (!form) return pages.show(ctx, pages.signUp({ client, login: '' }));
+  const [login, name] = ['login', 'name'].map((field) => form.get(field)?.trim() ?? '');
+  const password = form.get('password') ?? '';
+  const account = login && name && password ? newAccount({ login, password, name }) : undefined;
+  if (!account) return pages.show(ctx, pages.signUp({ client, login, refused: true }));
+  return { create: {}, login: { accountId: account.claims.sub, amr: ['pwd'] } };
+}
+
 async function consent({ provider, ctx, interaction, client, form }) {
   const { grantId, params, prompt, session } = interaction;
   if (!form) {
     const account = accountWithSub(session.accountId);
-    return pages.show(ctx, pages.consent({ client, account, scopes: params.scope.split(' ') }));
+    const scopes = params.scope?.split(' ') ?? [];
+    return pages.show(ctx, pages.consent({ client, account, scopes, details: prompt.details.rar ?? [] }));
   }
 
   const grant = (grantId && (await provider.Grant.find(grantId)))
     || new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
-  const { missingOIDCScope, missingResourceScopes = {} } = prompt.details;
+  const { missingOIDCScope, missingResourceScopes = {}, rar = [] } = prompt.details;
   if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope);
   for (const [resource, scopes] of Object.entries(missingResourceScopes)) {
     grant.addResourceScope(resource, scopes);
   }
+  for (const detail of rar) grant.addRar(detail);
   return { consent: { grantId: await grant.save() } };
 }
 

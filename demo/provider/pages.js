@@ -39,13 +39,39 @@ export function signIn({ client, login, refused = false }) {
   };
 }
 
-export function consent({ client, account, scopes }) {
+export function signUp({ client, login, refused = false }) {
+  return {
+    title: 'Create an account',
+    body: html`
+      <p>for <strong>${nameOf(client)}</strong>. It is gone when the provider ends.</p>
+      ${refused && html`<p class="problem" id="problem" role="alert">That user name is taken, or something is missing.</p>`}
+      <form method="post">
+        <label for="name">Your name</label>
+        <input id="name" name="name" required autocomplete="name" autofocus>
+        <label for="login">User name</label>
+        <input id="login" name="login" value="${login}" required autocomplete="username" autocapitalize="none"
+          spellcheck="false" ${describedIf(refused)}>
+        <label for="password">Password</label>
+        <input id="password" name="password" type="password" required autocomplete="new-password">
+        <div class="buttons">
+          <button type="submit" class="main">Create</button>
+          <button type="submit" name="decision" value="deny" formnovalidate>Cancel</button>
+        </div>
+      </form>`,
+  };
+}
+
+export function consent({ client, account, scopes, details = [] }) {
   return {
     title: `Allow ${nameOf(client)}?`,
     body: html`
       <p>You are signed in as <strong>${account.claims.name}</strong> (${account.login}).
         <strong>${nameOf(client)}</strong> would like to:</p>
-      <ul class="scopes">${scopes.map((scope) => html`<li>${SCOPES_IN_WORDS[scope] ?? scope}</li>`)}</ul>
+      <ul class="scopes">
+        ${scopes.map((scope) => html`<li>${SCOPES_IN_WORDS[scope] ?? scope}</li>`)}
+        ${details.map(({ actions, identifier }) =>
+          html`<li>${actions.join(' and ')} ${identifier ? html`order <code>${identifier}</code>` : 'your orders'}</li>`)}
+      </ul>
       <form method="post">
         <div class="buttons">
           <button type="submit" name="decision" value="allow" class="main">Allow</button>
@@ -53,6 +79,44 @@ export function consent({ client, account, scopes }) {
         </div>
       </form>`,
   };
+}
+
+/** Where the user types the code that a device shows. `secret` is what oidc-provider wants back with it. */
+export function userCode({ action, secret, code = '', problem }) {
+  return {
+    title: 'Connect a device',
+    body: html`
+      ${problem
+        ? html`<p class="problem" id="problem" role="alert">${problem}</p>`
+        : html`<p>Enter the code that your device shows.</p>`}
+      <form method="post" action="${action}">
+        <input type="hidden" name="xsrf" value="${secret}">
+        <label for="user-code">Code</label>
+        <input id="user-code" name="user_code" value="${code}" required autofocus autocomplete="off"
+          autocapitalize="characters" spellcheck="false" ${describedIf(problem)}>
+        <div class="buttons"><button type="submit" class="main">Continue</button></div>
+      </form>`,
+  };
+}
+
+/** `form` is oidc-provider's own form, without a button. */
+export function userCodeConfirmation({ form, client, code }) {
+  return {
+    title: `Connect ${nameOf(client)}?`,
+    body: html`
+      <p>Your device should show this code:</p>
+      <p><strong class="code">${code}</strong></p>
+      <p>If you have no device that shows it, somebody else may be trying to get into your account.</p>
+      ${new Html(form)}
+      <div class="buttons">
+        <button type="submit" form="op.deviceConfirmForm" class="main">Continue</button>
+        <button type="submit" form="op.deviceConfirmForm" name="abort" value="yes">Cancel</button>
+      </div>`,
+  };
+}
+
+export function deviceConnected({ client }) {
+  return { title: 'Connected', body: html`<p><strong>${nameOf(client)}</strong> is signed in. You may close this page.</p>` };
 }
 
 /** `form` is oidc-provider's own form, without a button. It is sent by itself if a known app asked for the sign-out. */
@@ -194,6 +258,7 @@ const STYLE = new Html(`
   aside { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--quiet); font-size: .875rem; }
   aside h2 { margin: 0; font-size: inherit; }
   aside ul { margin: .25rem 0 0; padding-left: 1.1rem; }
+  .code { font: 1.75rem ui-monospace, monospace; letter-spacing: .1em; }
   .scopes { padding-left: 1.2rem; }
   .scopes li { padding: .15rem 0; }
 `);

@@ -21,6 +21,13 @@ export class Store {
     return undefined;
   }
 
+  async findByUserCode(userCode) {
+    for (const [id, { payload }] of this.#entries) {
+      if (payload.userCode === userCode) return this.find(id);
+    }
+    return undefined;
+  }
+
   async consume(id) {
     const payload = await this.find(id);
     if (payload) payload.consumed = Math.floor(Date.now() / 1000);

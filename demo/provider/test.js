@@ -8,7 +8,16 @@ import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { SignJWT, calculateJwkThumbprint, createLocalJWKSet, createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
+import {
+  SignJWT,
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  jwtVerify,
+} from 'jose';
 
 import { createApi } from './api.js';
 
@@ -17,6 +26,12 @@ const APPS = `${APP} or http://localhost:8080`;
 const STRANGER = 'http://127.0.0.1:6666';
 const CLIENT = 'tokenkeep-demo';
 const SCOPE = 'openid profile email offline_access orders:read';
+const SERVER_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+const BASIC = { Authorization: `Basic ${Buffer.from('tokenkeep-server:tokenkeep-server-secret').toString('base64')}` };
 
 let server;
 let issuer;
@@ -50,10 +65,21 @@ test('discovery says what is on, and may be cached', async () => {
   assert.equal(metadata.issuer, issuer);
   assert.equal(metadata.authorization_response_iss_parameter_supported, true);
   assert.deepEqual(metadata.code_challenge_methods_supported, ['S256']);
-  assert.deepEqual(metadata.response_types_supported, ['code']);
+  assert.deepEqual(metadata.response_types_supported, ['code', 'code id_token', 'id_token']);
+  for (const mode of ['query', 'fragment', 'form_post', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt']) {
+    assert.ok(metadata.response_modes_supported.includes(mode), mode);
+  }
+  assert.deepEqual(metadata.authorization_details_types_supported, ['orders']);
+  assert.deepEqual(metadata.prompt_values_supported, ['none', 'login', 'consent', 'create']);
+  assert.deepEqual(metadata.token_endpoint_auth_methods_supported, ['none', ...SERVER_METHODS]);
+  for (const grant of ['client_credentials', 'refresh_token', 'password', DEVICE_CODE, TOKEN_EXCHANGE, JWT_BEARER]) {
+    assert.ok(metadata.grant_types_supported.includes(grant), grant);
+  }
+  assert.equal(metadata.require_pushed_authorization_requests, undefined);
   assert.ok(metadata.dpop_signing_alg_values_supported.includes('ES256'));
   assert.equal(metadata.introspection_endpoint, undefined);
-  for (const name of ['token', 'userinfo', 'revocation', 'end_session']) assert.ok(metadata[`${name}_endpoint`], name);
+  const endpoints = ['token', 'userinfo', 'revocation', 'end_session', 'device_authorization', 'pushed_authorization_request'];
+  for (const name of endpoints) assert.ok(metadata[`${name}_endpoint`], name);
 });
 
 test('a login ends in verified tokens that the API takes', async () => {
@@ -325,8 +351,10 @@ test('the API tells no other origin anything, and knows its paths and methods', 
 test('the provider tells no other origin anything', async () => {
   const { tokens } = await login(new Browser());
   const preflight = { method: 'OPTIONS', headers: { Origin: STRANGER, 'Access-Control-Request-Method': 'POST' } };
-  for (const path of ['/token', '/userinfo', '/token/revocation']) {
+  for (const path of ['/token', '/userinfo', '/token/revocation', '/device/auth', '/request']) {
     assert.deepEqual(corsOf(await fetch(issuer + path, preflight)), {}, path);
+    const ours = await fetch(issuer + path, { ...preflight, headers: { ...preflight.headers, Origin: APP } });
+    assert.equal(corsOf(ours)['access-control-allow-origin'], APP, path);
   }
   const headers = { Origin: STRANGER };
   const asked = await post('/token', { grant_type: 'refresh_token', refresh_token: tokens.refresh_token }, headers);
@@ -594,13 +622,365 @@ test('start.js starts the server once, and says so once', async () => {
   assert.match(blocked.stderr, new RegExp(`port ${providerPort} is taken by something else.* TOKENKEEP_PROVIDER_PORT`));
 });
 
+test('an ID token comes with the code, or alone, in the fragment or by a form', async () => {
+  for (const response_type of ['code id_token', 'id_token']) {
+    for (const response_mode of [undefined, 'fragment', 'form_post']) {
+      const { callback, state, nonce, verifier } = await authorize(new Browser(), {
+        response_type,
+        response_mode,
+        ...(response_type === 'id_token' && { scope: 'openid', code_challenge: undefined, code_challenge_method: undefined }),
+      });
+      const what = `${response_type} by ${response_mode}: ${callback}`;
+      assert.equal(callback.get('state'), state, what);
+      const claims = await verified(callback.get('id_token'));
+      assert.equal(claims.nonce, nonce, what);
+      assert.equal(callback.has('code'), response_type.includes('code'), what);
+      if (!callback.has('code')) continue;
+      const hash = createHash('sha256').update(callback.get('code')).digest().subarray(0, 16).toString('base64url');
+      assert.equal(claims.c_hash, hash, what);
+      assert.equal((await redeem(callback.get('code'), verifier)).status, 200, what);
+    }
+  }
+  const { callback } = await authorize(new Browser(), { response_type: 'code id_token', response_mode: 'query' });
+  assert.equal(callback.get('error'), 'invalid_request', 'never in the query');
+});
+
+test('a form brings a code too, and an error', async () => {
+  const browser = new Browser();
+  const { callback, state } = await authorize(browser, { response_mode: 'form_post' });
+  assert.deepEqual([...callback.keys()].sort(), ['code', 'iss', 'state']);
+  assert.deepEqual([callback.get('state'), callback.get('iss')], [state, issuer]);
+  const refused = await authorize(new Browser(), { response_mode: 'form_post', prompt: 'none' });
+  assert.deepEqual([refused.callback.get('error'), refused.callback.get('state')], ['login_required', refused.state]);
+});
+
+test('an answer may be a signed one', async () => {
+  const browser = new Browser();
+  for (const response_mode of ['jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt']) {
+    const { callback, state, verifier } = await authorize(browser, { response_mode });
+    assert.deepEqual([...callback.keys()], ['response'], response_mode);
+    const claims = await verified(callback.get('response'));
+    assert.equal(claims.state, state, response_mode);
+    assert.equal((await redeem(claims.code, verifier)).status, 200, response_mode);
+  }
+});
+
+test('a request may be pushed, by one client must be, and is good once', async () => {
+  for (const client_id of [CLIENT, 'tokenkeep-par']) {
+    const { url, ...request } = authorizationUrl({ client_id, resource });
+    const pushed = await post('/request', Object.fromEntries(new URL(url).searchParams), { Origin: APP });
+    assert.deepEqual([pushed.status, pushed.headers.get('access-control-allow-origin')], [201, APP]);
+    const { request_uri, expires_in } = await pushed.json();
+    assert.equal(expires_in, 60);
+    const short = `${issuer}/auth?${new URLSearchParams({ client_id, request_uri })}`;
+    const { callback } = await answer(new Browser(), { ...request, url: short });
+    assert.equal(callback.get('state'), request.state);
+    const fields = { client_id, grant_type: 'authorization_code', code: callback.get('code'), code_verifier: request.verifier };
+    const tokens = await (await post('/token', { ...fields, redirect_uri: `${APP}/callback` })).json();
+    assert.ok(tokens.refresh_token, 'offline_access was pushed too');
+    assert.equal((await bearer('/orders', tokens.access_token)).status, 200);
+    assert.match((await new Browser().open(short)).body, /invalid_request_uri/);
+  }
+  const { callback } = await authorize(new Browser(), { client_id: 'tokenkeep-par' });
+  assert.equal(callback.get('error'), 'invalid_request');
+  const wrong = await post('/request', Object.fromEntries(new URL(authorizationUrl({ redirect_uri: STRANGER }).url).searchParams));
+  assert.deepEqual([wrong.status, (await wrong.json()).error], [400, 'invalid_request']);
+});
+
+test('a pushed request may be bound to a key', async () => {
+  const device = await Device.make();
+  const { url, ...request } = authorizationUrl({ resource });
+  await device.post('/request', Object.fromEntries(new URL(url).searchParams));
+  const { request_uri } = await (await device.post('/request', Object.fromEntries(new URL(url).searchParams))).json();
+  const short = `${issuer}/auth?${new URLSearchParams({ client_id: CLIENT, request_uri })}`;
+  const { callback } = await answer(new Browser(), { ...request, url: short });
+  const unbound = await redeem(callback.get('code'), request.verifier);
+  assert.equal((await unbound.json()).error, 'invalid_grant');
+});
+
+test('authorization details are shown, granted and enforced, for one type', async () => {
+  const ask = (detail) => ({ resource, scope: 'openid', authorization_details: JSON.stringify([detail]) });
+  const one = { type: 'orders', actions: ['read'], identifier: '2026-0164' };
+  const browser = new Browser();
+  let page = await browser.open(authorizationUrl(ask(one)).url);
+  page = await browser.submit(page, { login: 'alice', password: 'alice-password' });
+  assert.match(page.body, /<li>read order <code>2026-0164<\/code><\/li>/);
+
+  const { tokens } = await login(new Browser(), ask(one));
+  assert.deepEqual(tokens.authorization_details, [one]);
+  const { orders } = await (await bearer('/orders', tokens.access_token)).json();
+  assert.deepEqual(orders.map(({ id }) => id), ['2026-0164']);
+
+  for (const wrong of [{ ...one, type: 'payments' }, { ...one, actions: ['write'] }, { ...one, more: 1 }]) {
+    const { callback } = await authorize(new Browser(), ask(wrong));
+    assert.equal(callback.get('error'), 'invalid_authorization_details', JSON.stringify(wrong));
+  }
+
+  const { callback, verifier } = await authorize(new Browser(), ask(one));
+  const fields = { grant_type: 'authorization_code', code: callback.get('code'), code_verifier: verifier, redirect_uri: `${APP}/callback` };
+  const more = await post('/token', { ...fields, resource, authorization_details: JSON.stringify([{ ...one, identifier: '2026-0117' }]) });
+  assert.equal((await more.json()).error, 'invalid_authorization_details', 'more than was granted');
+});
+
+test('who asks for an account gets a page for it, and is signed in', async () => {
+  const browser = new Browser();
+  let page = await browser.open(authorizationUrl({ prompt: 'create' }).url);
+  assert.match(page.body, /<h1>Create an account<\/h1>/);
+  page = await browser.submit(page, { name: 'Carol', login: 'alice', password: 'x' });
+  assert.match(page.body, /role="alert">That user name is taken/);
+  page = await browser.submit(page, { name: 'Carol', login: 'carol', password: 'carol-password' });
+  page = await browser.submit(page, { decision: 'allow' });
+  assert.ok(new URL(page.url).searchParams.get('code'));
+  const { tokens } = await login(new Browser(), {}, 'carol');
+  assert.equal(claimsOf(tokens.id_token).name, 'Carol');
+});
+
+test('a television is signed in by its code', async () => {
+  const tv = { client_id: 'tokenkeep-tv' };
+  const asked = await post('/device/auth', { ...tv, scope: SCOPE, resource }, { Origin: APP });
+  assert.deepEqual([asked.status, asked.headers.get('access-control-allow-origin')], [200, APP]);
+  const { device_code, user_code, verification_uri, verification_uri_complete, interval, expires_in } = await asked.json();
+  assert.deepEqual([interval, expires_in, verification_uri], [5, 600, `${issuer}/device`]);
+  assert.match(user_code, /^[A-Z]{4}-[A-Z]{4}$/);
+  const poll = async () => (await post('/token', { ...tv, grant_type: DEVICE_CODE, device_code }, { Origin: APP })).json();
+  assert.equal((await poll()).error, 'authorization_pending');
+  assert.equal((await poll()).error, 'slow_down', 'at once');
+
+  const browser = new Browser();
+  let page = await browser.open(verification_uri);
+  assert.match(page.body, /<label for="user-code">Code<\/label>/);
+  assert.match(page.csp, /^default-src 'none'/);
+  const xsrf = () => /name="xsrf" value="(\w+)"/.exec(page.body)[1];
+  page = await browser.submit(page, { xsrf: xsrf(), user_code: 'BBBB-BBBB' });
+  assert.match(page.body, /role="alert">That code is wrong/);
+  page = await browser.submit(page, { xsrf: xsrf(), user_code });
+  assert.match(page.body, new RegExp(`<h1>Connect tokenkeep television\\?</h1>[^]*>${user_code}<`));
+  page = await browser.submit(page, { xsrf: xsrf(), user_code, confirm: 'yes' });
+  page = await browser.submit(page, { login: 'alice', password: 'alice-password' });
+  page = await browser.submit(page, { decision: 'allow' });
+  assert.match(page.body, /<h1>Connected<\/h1>/);
+
+  const tokens = await poll();
+  assert.equal((await bearer('/orders', tokens.access_token)).status, 200);
+  assert.equal(claimsOf(tokens.id_token).aud, 'tokenkeep-tv');
+  const renewed = await (await post('/token', { ...tv, grant_type: 'refresh_token', refresh_token: tokens.refresh_token })).json();
+  assert.ok(renewed.access_token);
+  assert.equal((await poll()).error, 'invalid_grant', 'the code was used');
+
+  // The other link has the code in it; and the answer may be no.
+  const other = await (await post('/device/auth', { ...tv, scope: 'openid' })).json();
+  assert.notEqual(other.user_code, user_code);
+  assert.equal(verification_uri_complete, `${issuer}/device?user_code=${user_code}`);
+  page = await browser.open(other.verification_uri_complete);
+  page = await browser.submit(page, { xsrf: xsrf(), user_code: other.user_code });
+  page = await browser.submit(page, { xsrf: xsrf(), user_code: other.user_code, abort: 'yes' });
+  assert.match(page.body, /role="alert">You said no/);
+  const denied = await post('/token', { ...tv, grant_type: DEVICE_CODE, device_code: other.device_code });
+  assert.equal((await denied.json()).error, 'access_denied');
+
+  const stranger = await post('/device/auth', { scope: 'openid' });
+  assert.deepEqual([stranger.status, (await stranger.json()).error], [400, 'invalid_request'], 'not every client may');
+});
+
+test('a server gets tokens of its own, by each way to prove who it is', async () => {
+  const ask = (fields, headers) => post('/token', { grant_type: 'client_credentials', resource, scope: 'orders:read', ...fields }, headers);
+  const by = await servers();
+  for (const method of SERVER_METHODS) {
+    const response = await ask(await by[method].fields(), by[method].headers);
+    const tokens = await response.json();
+    assert.equal(response.status, 200, `${method}: ${JSON.stringify(tokens)}`);
+    assert.deepEqual([tokens.scope, tokens.refresh_token], ['orders:read', undefined]);
+    assert.equal(claimsOf(tokens.access_token).sub, by[method].client_id);
+    assert.equal((await bearer('/orders', tokens.access_token)).status, 200);
+  }
+
+  const publicly = await ask({});
+  assert.deepEqual([publicly.status, (await publicly.json()).error], [400, 'invalid_request'], 'a public client');
+  const refused = async (...request) => {
+    const response = await ask(...request);
+    return [response.status, (await response.json()).error];
+  };
+  const wrong = { Authorization: `Basic ${Buffer.from('tokenkeep-server:wrong').toString('base64')}` };
+  const invalid = [401, 'invalid_client'];
+  assert.deepEqual(await refused({ client_id: undefined }, wrong), invalid, 'wrong secret');
+  assert.deepEqual(await refused({ client_id: 'tokenkeep-server' }), invalid, 'no secret');
+  const inForm = { client_id: 'tokenkeep-server', client_secret: 'tokenkeep-server-secret' };
+  assert.deepEqual(await refused(inForm), [200, undefined], 'oidc-provider does not tell the two ways of a secret apart');
+  assert.deepEqual(await refused({ client_id: 'tokenkeep-server-key', client_secret: 'x' }), invalid, 'a secret instead of a key');
+  const fields = await by.private_key_jwt.fields();
+  assert.deepEqual(await refused(fields), [200, undefined]);
+  assert.deepEqual(await refused(fields), invalid, 'the same assertion again');
+  assert.deepEqual(await refused(await by.private_key_jwt.fields({ aud: STRANGER })), invalid, 'for another provider');
+});
+
+test('a server can have users too', async () => {
+  const { callback, verifier } = await authorize(new Browser(), { client_id: 'tokenkeep-server', resource });
+  const fields = { grant_type: 'authorization_code', code: callback.get('code'), code_verifier: verifier, redirect_uri: `${APP}/callback` };
+  assert.equal((await (await post('/token', { ...fields, client_id: 'tokenkeep-server' })).json()).error, 'invalid_client');
+  const tokens = await (await post('/token', { ...fields, client_id: 'tokenkeep-server' }, BASIC)).json();
+  assert.equal(claimsOf(tokens.id_token).aud, 'tokenkeep-server');
+  assert.ok(tokens.refresh_token);
+});
+
+test('the key of the servers can be had here, by nobody from elsewhere', async () => {
+  const response = await fetch(`${issuer}/demo/keys`, { headers: { Origin: STRANGER } });
+  assert.deepEqual([response.headers.get('cache-control'), corsOf(response)], ['no-store', {}]);
+  assert.ok((await response.json()).keys[0].d);
+  const published = await (await fetch(`${issuer}/jwks`)).json();
+  assert.ok(published.keys.every(({ d }) => d === undefined));
+});
+
+test('an access token can be exchanged for one that may less', async () => {
+  const { tokens } = await login(new Browser(), { resource, scope: 'openid orders:read' });
+  const exchange = async (fields, headers = { Origin: APP }) => {
+    const all = { grant_type: TOKEN_EXCHANGE, subject_token: tokens.access_token, subject_token_type: ACCESS_TOKEN, ...fields };
+    const response = await post('/token', all, headers);
+    return { status: response.status, cors: response.headers.get('access-control-allow-origin'), ...(await response.json()) };
+  };
+  const own = await exchange({});
+  assert.deepEqual([own.status, own.cors], [200, APP]);
+  assert.deepEqual([own.issued_token_type, own.token_type, own.scope], [ACCESS_TOKEN, 'Bearer', 'orders:read']);
+  const [before, after] = [tokens.access_token, own.access_token].map(claimsOf);
+  assert.deepEqual([after.sub, after.aud, after.client_id, after.act], [before.sub, resource, CLIENT, undefined]);
+  assert.ok(after.exp <= before.exp, 'it does not live longer');
+  assert.equal((await bearer('/orders', own.access_token)).status, 200);
+
+  // An API hands on what the app sent it, in its own name.
+  const server = { client_id: 'tokenkeep-server' };
+  const handed = await exchange({ ...server, audience: resource }, BASIC);
+  assert.deepEqual(claimsOf(handed.access_token).act, { sub: 'tokenkeep-server' });
+  const actor = await (await post('/token', { ...server, grant_type: 'client_credentials', resource }, BASIC)).json();
+  const acted = await exchange({ ...server, actor_token: actor.access_token, actor_token_type: ACCESS_TOKEN }, BASIC);
+  assert.deepEqual(claimsOf(acted.access_token).act, { sub: 'tokenkeep-server' });
+
+  const opaque = (await login(new Browser(), { scope: 'openid profile email' })).tokens.access_token;
+  const less = await exchange({ subject_token: opaque, scope: 'openid email' });
+  assert.equal(less.scope, 'openid email');
+  const userinfo = await fetch(`${issuer}/userinfo`, { headers: { Authorization: `Bearer ${less.access_token}` } });
+  assert.deepEqual(Object.keys(await userinfo.json()).sort(), ['email', 'email_verified', 'sub']);
+
+  const foreign = await new SignJWT({ ...before, exp: before.exp })
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt' })
+    .sign((await generateKeyPair('ES256')).privateKey);
+  const servers = await exchange({ subject_token: acted.access_token });
+  for (const [what, error, fields, headers] of [
+    ['a foreign token', 'invalid_request', { subject_token: foreign }],
+    ['garbage', 'invalid_request', { subject_token: 'garbage' }],
+    ['an ID token', 'invalid_request', { subject_token: tokens.id_token }],
+    ['nothing', 'invalid_request', { subject_token: undefined }],
+    ['the token of no user', 'invalid_request', { ...server, subject_token: actor.access_token }, BASIC],
+    ['more', 'invalid_scope', { scope: 'orders:read orders:write' }],
+    ['another target', 'invalid_target', { resource: STRANGER }],
+    ['another audience', 'invalid_target', { audience: STRANGER }],
+    ['another type', 'invalid_request', { subject_token_type: 'urn:ietf:params:oauth:token-type:saml2' }],
+    ['another type of answer', 'invalid_request', { requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' }],
+    ['half an actor', 'invalid_request', { actor_token: actor.access_token }],
+    ['the actor of another', 'invalid_request', { actor_token: actor.access_token, actor_token_type: ACCESS_TOKEN }],
+  ]) {
+    assert.equal((await exchange(fields, headers)).error, error, what);
+  }
+  assert.equal(servers.error, 'invalid_request', 'a public client brings the token of another');
+
+  await post('/token/revocation', { token: less.access_token });
+  assert.equal((await exchange({ subject_token: less.access_token })).error, 'invalid_request', 'a revoked one');
+});
+
+test('a bound token is exchanged only for who has its key', async () => {
+  const device = await Device.make();
+  const { access_token } = await device.login({ resource });
+  const fields = { grant_type: TOKEN_EXCHANGE, subject_token: access_token, subject_token_type: ACCESS_TOKEN };
+  const exchanged = await (await device.post('/token', fields)).json();
+  assert.deepEqual([exchanged.token_type, claimsOf(exchanged.access_token).cnf], ['DPoP', { jkt: device.thumbprint }]);
+  const thief = await Device.make();
+  await thief.post('/token', fields);
+  assert.equal((await (await thief.post('/token', fields)).json()).error, 'invalid_request');
+  assert.equal((await (await post('/token', fields)).json()).error, 'invalid_request', 'without a proof');
+});
+
+test('an assertion that a server signed stands for the user it names, once', async () => {
+  const { tokenkeepServer, sign } = await servers();
+  const now = Math.floor(Date.now() / 1000);
+  const good = () => ({ iss: 'tokenkeep-server', sub: 'user-1001', aud: issuer, jti: randomUUID(), iat: now, exp: now + 60 });
+  const ask = async (assertion) => {
+    const fields = { ...tokenkeepServer, grant_type: JWT_BEARER, assertion, resource, scope: 'orders:read' };
+    const response = await post('/token', fields, BASIC);
+    return { status: response.status, ...(await response.json()) };
+  };
+  const assertion = await sign(good());
+  const tokens = await ask(assertion);
+  assert.deepEqual([tokens.status, tokens.scope, tokens.refresh_token], [200, 'orders:read', undefined]);
+  assert.equal((await (await bearer('/orders', tokens.access_token)).json()).orders.length, 3);
+  assert.equal((await ask(assertion)).error, 'invalid_grant', 'again');
+  for (const [what, claims] of Object.entries({
+    aud: { aud: STRANGER },
+    iss: { iss: 'tokenkeep-server-post' },
+    'a user who is not': { sub: 'user-1' },
+    expired: { exp: now - 1 },
+    'for ever': { exp: now + 86400 },
+    'without an end': { exp: undefined },
+    'without a name': { jti: undefined },
+    'without a user': { sub: undefined },
+  })) {
+    assert.equal((await ask(await sign({ ...good(), ...claims }))).error, 'invalid_grant', what);
+  }
+  const stranger = (await generateKeyPair('ES256')).privateKey;
+  assert.equal((await ask(await sign(good(), stranger))).error, 'invalid_grant', 'another key');
+  assert.equal((await ask('garbage')).error, 'invalid_grant');
+  assert.equal((await ask(undefined)).error, 'invalid_request');
+  const publicly = await post('/token', { grant_type: JWT_BEARER, assertion: await sign(good()) });
+  assert.equal((await publicly.json()).error, 'invalid_request', 'a public client');
+});
+
+test('one server may take passwords', async () => {
+  const ask = async (fields, headers = BASIC) => {
+    const who = { client_id: 'tokenkeep-server', username: 'alice', password: 'alice-password' };
+    return (await post('/token', { ...who, grant_type: 'password', resource, scope: SCOPE, ...fields }, headers)).json();
+  };
+  const tokens = await ask({});
+  assert.equal((await bearer('/orders', tokens.access_token)).status, 200);
+  assert.equal((await verified(tokens.id_token, 'tokenkeep-server')).email, 'alice@example.com');
+  const refresh = { client_id: 'tokenkeep-server', grant_type: 'refresh_token', refresh_token: tokens.refresh_token };
+  const renewed = await (await post('/token', refresh, BASIC)).json();
+  assert.equal((await bearer('/orders', renewed.access_token)).status, 200);
+
+  assert.equal((await ask({ password: 'wrong' })).error, 'invalid_grant');
+  assert.equal((await ask({ username: undefined })).error, 'invalid_request');
+  assert.equal((await ask({ client_id: CLIENT }, {})).error, 'invalid_request', 'a public client');
+  const another = { client_id: 'tokenkeep-server-post', client_secret: 'tokenkeep-server-post-secret' };
+  assert.equal((await ask(another, {})).error, 'invalid_request', 'another server');
+});
+
+test('pushed requests can be demanded of all, and devices told to ask oftener', async () => {
+  const [providerPort, apiPort] = await freePorts(2);
+  const other = run({
+    TOKENKEEP_PROVIDER_PORT: providerPort,
+    TOKENKEEP_API_PORT: apiPort,
+    TOKENKEEP_REQUIRE_PAR: '1',
+    TOKENKEEP_DEVICE_INTERVAL: '1',
+    TOKENKEEP_DEVICE_CODE_TTL: '90',
+  });
+  const before = issuer;
+  try {
+    await other.printed('tokenkeep demo: ');
+    issuer = `http://localhost:${providerPort}`;
+    const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+    assert.equal(metadata.require_pushed_authorization_requests, true);
+    assert.equal((await authorize(new Browser())).callback.get('error'), 'invalid_request');
+    const { interval, expires_in } = await (await post('/device/auth', { client_id: 'tokenkeep-tv' })).json();
+    assert.deepEqual([interval, expires_in], [1, 90]);
+  } finally {
+    issuer = before;
+    await other.end();
+  }
+});
+
 /** As much of a browser as signing in needs: cookies, redirects, forms. Stops where a redirect leads out to the app. */
 class Browser {
   #cookies = new Map();
 
   async open(url, init = {}) {
     for (;;) {
-      if (new URL(url).origin === APP) return { url };
+      if (new URL(url).origin === APP) return { url, posted: init.body };
       const { response, body } = await this.step(url, init);
       const location = response.headers.get('location');
       if (!location) return { url, body, status: response.status, csp: response.headers.get('content-security-policy') };
@@ -700,7 +1080,10 @@ function authorizationUrl(changes = {}) {
 
 /** Sends the user to the provider, answers its questions as `steps` say, and returns what the app is called back with. */
 async function authorize(browser, changes = {}, steps = ['login', 'allow'], user = 'alice') {
-  const request = authorizationUrl(changes);
+  return answer(browser, authorizationUrl(changes), steps, user);
+}
+
+async function answer(browser, request, steps = ['login', 'allow'], user = 'alice') {
   let page = await browser.open(request.url);
   const answers = [...steps];
   while (page.body) {
@@ -716,7 +1099,8 @@ async function authorize(browser, changes = {}, steps = ['login', 'allow'], user
       page = await browser.submit(page, { decision: answers.pop() });
     }
   }
-  return { ...request, callback: new URL(page.url).searchParams };
+  const { hash, searchParams } = new URL(page.url);
+  return { ...request, callback: page.posted ?? (hash ? new URLSearchParams(hash.slice(1)) : searchParams) };
 }
 
 async function login(browser, changes, user) {
@@ -736,9 +1120,42 @@ const refreshed = async ({ refresh_token }, more) =>
   (await post('/token', { grant_type: 'refresh_token', refresh_token, ...more })).json();
 
 const post = (path, fields, headers) =>
-  fetch(issuer + path, { method: 'POST', headers, body: new URLSearchParams({ client_id: CLIENT, ...fields }) });
+  fetch(issuer + path, { method: 'POST', headers, body: formOf({ client_id: CLIENT, ...fields }) });
+
+/** Fields that are undefined are left out. */
+const formOf = (fields) => new URLSearchParams(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 const bearer = (path, token) => fetch(api + path, { headers: { Authorization: `Bearer ${token}`, Origin: APP } });
+
+/** What a token of the provider says, if it is one and is for the client. */
+async function verified(token, audience = CLIENT) {
+  const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`));
+  return (await jwtVerify(token, keys, { issuer, audience, algorithms: ['RS256'] })).payload;
+}
+
+/** What each server sends to prove who it is, and how they sign. */
+async function servers() {
+  const [jwk] = (await (await fetch(`${issuer}/demo/keys`)).json()).keys;
+  const key = await importJWK(jwk, 'ES256');
+  const sign = (claims, by = key) => new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: jwk.kid }).sign(by);
+  const client_id = 'tokenkeep-server-key';
+  const fields = async (changes) => {
+    const exp = Math.floor(Date.now() / 1000) + 60;
+    const client_assertion = await sign({ iss: client_id, sub: client_id, aud: issuer, jti: randomUUID(), exp, ...changes });
+    return { client_id, client_assertion, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' };
+  };
+  const [basic, inForm] = [
+    { client_id: 'tokenkeep-server' },
+    { client_id: 'tokenkeep-server-post', client_secret: 'tokenkeep-server-post-secret' },
+  ];
+  return {
+    tokenkeepServer: basic,
+    sign,
+    client_secret_basic: { ...basic, fields: () => basic, headers: BASIC },
+    client_secret_post: { ...inForm, fields: () => inForm },
+    private_key_jwt: { client_id, fields },
+  };
+}
 
 const claimsOf = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url'));
 
