@@ -64,6 +64,11 @@ impl ClientAuthentication<'_> {
                 let pair = Secret::new(pair);
                 let encoded = Secret::new(Base64::encode_string(pair.expose().as_bytes()));
                 request.set("authorization", Secret::new(["Basic ", encoded.expose()].concat()));
+                // A pushed authorization request is one, and names its client all the same (RFC 9126 §2.1). In other forms it is left out:
+                // some providers take it for a second way to authenticate.
+                if form::pairs(&form).any(|pair| pair.is("response_type") || pair.is("request")) {
+                    form::append(&mut form, "client_id", client_id);
+                }
             }
             ClientAuthentication::ClientSecretPost(secret) => {
                 form::append(&mut form, "client_id", client_id);
@@ -170,6 +175,13 @@ mod tests {
         let (id, secret) = pair.split_once(':').unwrap();
         assert!(!secret.contains(':'), "{pair}");
         assert_eq!((form::decode(id).unwrap(), form::decode(secret).unwrap()), ("https://rp.example/id".into(), "a:b%c+d é".into()));
+    }
+
+    #[test]
+    fn a_pushed_authorization_request_names_its_client() {
+        let mut request = Request::form("https://as.example/request", "response_type=code&client_id=me&state=x".into());
+        ClientAuthentication::ClientSecretBasic(&Secret::copied("secret")).put_into(&mut request, "me");
+        assert_eq!(request.body.unwrap().expose(), b"response_type=code&state=x&client_id=me");
     }
 
     #[test]

@@ -38,6 +38,7 @@ const ROWS: &[&str] = &[
     "dp-asnonce", "dp-asloop", "dp-rotnonce", "dp-nonceorigin", "dp-rsnonce", "dp-scheme", "dp-noncechars", "dp-htu", "dp-jti",
     "dp-storm", "dp-clock", "dp-keylost", "dp-twokeys", "dp-bearerdown", "dp-rsredir", "dp-wild", "dp-hdr", "dp-401", "dp-401nohdr",
     "dp-403", "dp-prm", "dp-alg", "dp-subst", "dp-bearerrt", "dp-ath",
+    "opt-xchg",
 ];
 
 /// The rows about what this version does not do yet. Tests may cover them all the same.
@@ -47,7 +48,7 @@ const LATER: &[&str] = &[
     "pop-block", "pop-close", "pop-chan", "pop-twice", "pop-source", "pop-star", "pop-name", "pop-nolistener",
     "pop-super", "pop-never", "pop-gesture", "dev-slow", "dev-int", "dev-noexp", "dev-expired", "dev-denied", "dev-net", "dev-uri",
     "dev-sleep", "dev-two", "dev-policy", "opt-formpost", "opt-fpcsrf", "opt-fperr", "opt-jarm", "opt-parshape", "opt-parinj",
-    "opt-parexp", "opt-xchg", "opt-rar", "opt-cimd", "opt-dcr", "opt-fedobj", "opt-federr", "lo-csmsg", "lo-cschanged", "lo-cserror",
+    "opt-parexp", "opt-rar", "opt-cimd", "opt-dcr", "opt-fedobj", "opt-federr", "lo-csmsg", "lo-cschanged", "lo-cserror",
     "lo-csspam", "lo-csstate", "env-workerfail", "env-proto2",
 ];
 
@@ -82,6 +83,7 @@ const SOURCES: &[&str] = &[
     include_str!("../browser/main.rs"),
     include_str!("../browser/page.rs"),
     include_str!("../browser/storage.rs"),
+    include_str!("../confidential.rs"),
     include_str!("../flows.rs"),
     include_str!("../fuzz.rs"),
     include_str!("../pages.rs"),
