@@ -5,6 +5,9 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "confidential")]
+pub mod confidential;
+#[cfg_attr(not(feature = "client"), allow(dead_code))]
 mod json;
 
 use std::pin::Pin;

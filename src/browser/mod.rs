@@ -15,6 +15,8 @@ mod locks;
 mod navigation;
 mod queue;
 mod remote;
+#[cfg(feature = "confidential")]
+mod server;
 mod storage;
 mod tasks;
 #[cfg(feature = "worker")]
@@ -38,6 +40,8 @@ pub use journal::IndexedDb;
 pub use locks::WebLocks;
 pub use navigation::AddressBar;
 pub use remote::{Memory, RemoteFrames, RemotePage};
+#[cfg(feature = "confidential")]
+pub use server::{ServerCrypto, ServerFetch};
 pub use storage::LocalStorage;
 pub use tasks::EventLoop;
 #[cfg(feature = "worker")]

@@ -548,7 +548,8 @@ impl AccessToken {
     fn new(granted: Granted, since: Moment) -> AccessToken {
         let life = granted.lifetime.map(Lifetime::duration);
         // Of a short life only a tenth is given away.
-        let good_for = life.map_or(UNKNOWN_LIFE, |life| life.saturating_sub(MARGIN.min(life / 10)));
+        let good_for =
+            life.map_or(UNKNOWN_LIFE, |life| life.saturating_sub(life.checked_div(10).map_or(MARGIN, |tenth| MARGIN.min(tenth))));
         AccessToken { token: granted.access_token, scope: granted.scope, expires: life.map(|life| since.wall + life), since, good_for }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     provider::Metadata,
     secret::Secret,
     time::Lifetime,
-    token::{Granted, TokenType},
+    token::{Access, Granted, TokenType},
     url::is_absolute_uri,
 };
 
@@ -32,6 +32,47 @@ pub struct Target {
 }
 
 impl Target {
+    /// Reads it from JSON: an object with `scopes`, `resource` and `audience`, each a text or a list. What is not known is refused.
+    ///
+    /// ```
+    /// use tokenkeep::protocol::grant::Target;
+    ///
+    /// let text = r#"{"scopes": ["orders:read", "orders:write"], "audience": "orders"}"#;
+    /// assert_eq!(Target::from_json(text), Ok(Target::default().scope("orders:read orders:write").audience("orders")));
+    /// ```
+    ///
+    /// # Errors
+    /// Which option is unknown or of the wrong type.
+    pub fn from_json(text: &str) -> Result<Target, Misconfigured> {
+        let document = Json::parse(text).map_err(|why| Misconfigured::ConfigMalformed { why })?;
+        let Json::Object(members) = &document else {
+            return Err(Misconfigured::ConfigMalformed { why: Unreadable::NotAnObject });
+        };
+        let mut target = Target::default();
+        for (option, value) in members {
+            let texts = value.texts().ok_or_else(|| Misconfigured::OptionType { option: option.clone() });
+            match option.as_str() {
+                "audience" => target.audiences = texts?,
+                "resource" => target.resources = texts?,
+                "scopes" => target.scope = texts?.join(" "),
+                _ => return Err(Misconfigured::OptionUnknown { option: option.clone() }),
+            }
+        }
+        Ok(target)
+    }
+
+    /// The same for a refresh token, which knows no `audience`.
+    ///
+    /// # Errors
+    /// When it has one, or is malformed.
+    pub fn access(&self) -> Result<Access, Misconfigured> {
+        self.check()?;
+        if !self.audiences.is_empty() {
+            return Err(Misconfigured::OptionUnknown { option: "audience".to_owned() });
+        }
+        Ok(Access { resources: self.resources.clone(), scope: self.scope.clone() })
+    }
+
     /// `scope`: words with one space between.
     pub fn scope(mut self, scope: impl Into<String>) -> Target {
         self.scope = scope.into();

@@ -21,6 +21,8 @@ const EXPECTED = [
   "LICENSE-APACHE",
   "LICENSE-MIT",
   "README.md",
+  "confidential.d.ts",
+  "confidential.js",
   "error.js",
   "errors.d.ts",
   "guard.js",
@@ -33,6 +35,8 @@ const EXPECTED = [
   "react.js",
   "remote.js",
   "response.js",
+  "wasm/confidential.js",
+  "wasm/confidential_bg.wasm",
   "wasm/keep.js",
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
@@ -66,7 +70,7 @@ test("publint has nothing to say", async () => {
 
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
-  const others = ["--exclude-entrypoints", "guard.js", "keep.js", "tokenkeep.wasm"];
+  const others = ["--exclude-entrypoints", "confidential.wasm", "guard.js", "keep.js", "tokenkeep.wasm"];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });
 

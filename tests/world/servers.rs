@@ -85,7 +85,7 @@ fn is_by(assertion: &str, key: &Key, client: &str, audience: &str, now: u64) -> 
         && claims["iss"] == client
         && claims["sub"] == client
         && claims["aud"] == audience
-        && typed == !audience.ends_with("/token")
+        && typed != audience.ends_with("/token")
         && iat <= now
         && exp > now
         && exp - iat <= 60

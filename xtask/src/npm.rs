@@ -18,7 +18,7 @@ struct Entry {
     features: &'static str,
 }
 
-const ENTRIES: [Entry; 1] = [Entry { name: "tokenkeep", features: "client" }];
+const ENTRIES: [Entry; 2] = [Entry { name: "tokenkeep", features: "client" }, Entry { name: "confidential", features: "confidential" }];
 
 /// What stands elsewhere in the repository and belongs into the package.
 const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
