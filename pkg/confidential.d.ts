@@ -46,7 +46,7 @@ export interface SecretOptions {
 /** The client shows who it is by a key (OpenID Connect Core §9, RFC 7523): each request has an assertion of its own, good for a minute. */
 export interface KeyOptions {
   /** The private key: a JWK, which for RSA names its `alg`, or a `CryptoKey` that signs. */
-  privateKey: JsonWebKey | CryptoKey;
+  privateKey: (JsonWebKey & { kid?: string }) | CryptoKey;
   /** Which key of the client it is (`kid`), unless the JWK says. */
   keyId?: string;
   authentication?: "private_key_jwt";

@@ -35,7 +35,8 @@
 //! ```text
 //! protocol <- session <- keep <- page <- leptos        an arrow points at what may be imported
 //!                          ^      ^
-//!                       browser --+
+//!     ^                 browser --+
+//!     +-- confidential: a server's client, beside all that
 //! ```
 
 #[cfg(target_family = "wasm")]

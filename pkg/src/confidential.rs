@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use js_sys::Promise;
 use tokenkeep::{
-    Error, SignIn,
+    SignIn,
     browser::{BrowserClock, ServerCrypto, ServerFetch},
     confidential::{AccessToken, Client, Config, Exchange, SignedIn, Tokens},
     protocol::{
@@ -123,7 +123,7 @@ impl Handle {
     /// Makes a token worthless.
     pub fn revoke(&self, token: String) -> Promise {
         let client = self.0.clone();
-        promise(async move { client.revoke(&Secret::new(token)).await.map_err(Error::from) }, |()| JsValue::UNDEFINED)
+        promise(async move { client.revoke(&Secret::new(token)).await }, |()| JsValue::UNDEFINED)
     }
 }
 

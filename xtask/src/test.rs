@@ -104,7 +104,11 @@ impl Step {
             Self::Clippy => clippy(toolbox),
             Self::Docs => docs(toolbox),
             Self::Native => native(toolbox),
-            Self::Provider => count(toolbox.command("npm").args(["test", "--prefix", "demo/provider"])),
+            Self::Provider => {
+                let provider = count(toolbox.command("npm").args(["test", "--prefix", "demo/provider"]));
+                // A server at it.
+                provider.and(count(toolbox.cargo().args(["test", "-p", "tokenkeep-reqwest", "--tests"])))
+            }
             Self::Wasm(browser) => wasm(toolbox, browser),
             Self::E2e(browser) | Self::Page(browser) => {
                 let built = *demo.get_or_insert_with(|| demo_of(toolbox));
@@ -148,23 +152,27 @@ fn clippy(toolbox: &Toolbox) -> Tally {
         clippy(&["--workspace", "--all-targets"]),
         // Alone, because the other packages turn its feature on.
         clippy(&["-p", "tokenkeep", "--all-targets"]),
-        clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", "leptos,worker"], &WASM[..]].concat()),
+        clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", "legacy,leptos,worker"], &WASM[..]].concat()),
         clippy(&[&["-p", "tokenkeep"], &WASM[..]].concat()),
         clippy(&[&apps[..], &WASM[..]].concat()),
+        clippy(&[&["-p", "tokenkeep-npm", "--no-default-features", "--features", "confidential"], &WASM[..]].concat()),
     ])
 }
 
 fn docs(toolbox: &Toolbox) -> Tally {
     let doc = |target: &[&str]| {
         let mut cargo = toolbox.cargo();
-        cargo.args(["doc", "-p", "tokenkeep", "--no-deps", "--features", "leptos,worker"]).args(target).env("RUSTDOCFLAGS", "-D warnings");
+        cargo
+            .args(["doc", "-p", "tokenkeep", "--no-deps", "--features", "legacy,leptos,ring,worker"])
+            .args(target)
+            .env("RUSTDOCFLAGS", "-D warnings");
         check(&mut cargo)
     };
     all([doc(&[]), doc(&WASM)])
 }
 
 fn native(toolbox: &Toolbox) -> Tally {
-    let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", "leptos,worker", "--no-fail-fast"]));
+    let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", "legacy,leptos,ring,worker", "--no-fail-fast"]));
     // Apart from the library, whose tests are not to wait for a server's Leptos.
     let server = count(toolbox.cargo().args(["test", "-p", "tokenkeep-ssr", "--lib"]));
     library.and(server).and(count(toolbox.cargo().args(["test", "-p", "xtask"])))
@@ -174,7 +182,7 @@ fn wasm(toolbox: &Toolbox, browser: Browser) -> Tally {
     // One by one, so that neither can be empty unseen.
     let tests = |name| {
         let mut cargo = toolbox.cargo();
-        cargo.args(["test", "-p", "tokenkeep"]).args(WASM).args(["--test", name]);
+        cargo.args(["test", "-p", "tokenkeep", "--features", "legacy"]).args(WASM).args(["--test", name]);
         // Seconds. The defaults, 20 and 5, are short for a busy machine with two cores.
         cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "300").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
         count_in(browser, toolbox, cargo)

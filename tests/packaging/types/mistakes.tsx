@@ -2,6 +2,8 @@
 
 import { AuthError, open } from "tokenkeep";
 import type { Auth, Claims, Options, Session, SignInOptions } from "tokenkeep";
+import { open as openServer } from "tokenkeep/confidential";
+import type { Confidential } from "tokenkeep/confidential";
 import { authError, mock } from "tokenkeep/mock";
 import { AuthProvider, SignedIn, useAuth, useSession } from "tokenkeep/react";
 
@@ -12,6 +14,7 @@ interface Staff {
 declare const options: Options;
 declare const auth: Auth;
 declare const staff: Auth<Staff>;
+declare const server: Confidential;
 declare const session: Session<Staff>;
 declare const claims: Claims;
 declare const loose: Session<{ roles: string[] }>;
@@ -156,3 +159,18 @@ const untyped = <SignedIn>{({ claims }) => claims["roles"].length}</SignedIn>;
 useAuth().close();
 // @ts-expect-error TS2339: who is not known to be signed in has no claims
 useSession<Staff>().claims;
+
+// On a server
+
+// @ts-expect-error TS2345: a client has one way to show who it is
+void openServer({ issuer: "https://login.example.com", clientId: "my-server" });
+// @ts-expect-error TS2345: and no more than one
+void openServer({ issuer: "https://login.example.com", clientId: "my-server", clientSecret: "secret", privateKey: {} });
+// @ts-expect-error TS2345: a secret is no key
+void openServer({ issuer: "https://login.example.com", clientId: "my-server", clientSecret: "secret", authentication: "private_key_jwt" });
+// @ts-expect-error TS2353: a refresh token knows no audience
+void server.refresh("token", { audience: "orders" });
+// @ts-expect-error TS2741: a token to be exchanged is missing
+void server.exchange({ audience: "orders" });
+// @ts-expect-error TS2339: what is no access token has none
+void server.exchange({ subjectToken: "token" }).then((other) => other.kind === "other" && other.accessToken);
