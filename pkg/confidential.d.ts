@@ -51,8 +51,8 @@ export interface KeyOptions {
   keyId?: string;
   authentication?: "private_key_jwt";
   /**
-   * Whom assertions name: the provider's `issuer` (the default, RFC 7523bis), or its token endpoint for a provider from before that. With the
-   * issuer an assertion says its type, too.
+   * Whom assertions name: the provider's `issuer` (the default, RFC 7523bis), or its token endpoint for a provider from before that.
+   * With the issuer an assertion says its type, too.
    */
   assertionAudience?: "issuer" | "token_endpoint";
   clientSecret?: never;
@@ -80,8 +80,8 @@ export interface CommonOptions {
   /** By how many seconds this server's clock is known to be fast; negative where it is slow. Default 0. */
   clockSkewSeconds?: number;
   /**
-   * The wasm, where it is not a file beside this one: for an edge worker, `import wasm from "tokenkeep/confidential.wasm"`. The first one that
-   * is loaded is there for all.
+   * The wasm, where it is not a file beside this one: for an edge worker, `import wasm from "tokenkeep/confidential.wasm"`. The first
+   * one that is loaded is there for all.
    */
   wasm?: string | URL | BufferSource | Response | WebAssembly.Module | Promise<Response | BufferSource>;
 }
@@ -149,15 +149,15 @@ export type Exchanged =
 /** A confidential client. Nothing of it is sent twice: an error that is `retryable` says so, and the server decides. */
 export interface Confidential<C extends object = {}> {
   /**
-   * Begins a sign-in. `pending` holds the verifier and what the response will be compared with, for ten minutes: keep it in the server's own
-   * session of this very browser (encrypted, if that is a cookie). It is good once, which is the server's to see to.
+   * Begins a sign-in. `pending` holds the verifier and what the response will be compared with, for ten minutes: keep it in the server's
+   * own session of this very browser (encrypted, if that is a cookie). It is good once, which is the server's to see to.
    * @throws {AuthError} when there is no `redirectUri`, the options contradict each other, or the provider's metadata are not to be had.
    */
   authorize(options?: SignInOptions): Promise<{ url: string; pending: string }>;
 
   /**
-   * Finishes a sign-in: compares, redeems the code once, verifies the ID token. Take `pending` out of the session before, whatever comes of it.
-   * The URL may begin with its path, as `request.url` does in Node.
+   * Finishes a sign-in: compares, redeems the code once, verifies the ID token. Take `pending` out of the session before, whatever comes
+   * of it. The URL may begin with its path, as `request.url` does in Node.
    * @throws {AuthError} when the response is no answer to this sign-in, says that it failed, or what comes for its code is not acceptable.
    */
   redeem(callbackUrl: string | URL, pending: string): Promise<SignedIn<C>>;
@@ -170,8 +170,8 @@ export interface Confidential<C extends object = {}> {
   refresh(refreshToken: string, options?: Omit<Target, "audience"> & { subject?: string }): Promise<Tokens<C>>;
 
   /**
-   * An access token of the server's own: the same until shortly before its end, and one request for all who ask at a time. An API answered 401?
-   * Ask again with that token as `refused`: any number who do get one new one.
+   * An access token of the server's own: the same until shortly before its end, and one request for all who ask at a time. An API
+   * answered 401? Ask again with that token as `refused`: any number who do get one new one.
    * @throws {AuthError} when the provider refuses. That is not kept.
    */
   clientCredentials(options?: Target & { refused?: string }): Promise<OwnToken>;

@@ -7,8 +7,8 @@ export { AuthError };
 
 export async function open(options) {
   if (typeof window !== "undefined" && typeof document !== "undefined") {
-    const message =
-      "a confidential client must not be in a browser's page, where everybody could read its secret: open it on a server, and `tokenkeep` in the page";
+    const why = "a confidential client must not be in a browser's page, where everybody could read its secret";
+    const message = `${why}: open it on a server, and \`tokenkeep\` in the page`;
     throw new AuthError({ code: "confidential_in_browser", kind: "misconfigured", message });
   }
   const { wasm, privateKey, keyId, ...config } = own(options);

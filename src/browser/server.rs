@@ -1,5 +1,5 @@
-//! The ports of a confidential client where JavaScript runs on a server: Node, Deno, edge workers. The same web APIs as in a browser, as far
-//! as all of them have them.
+//! The ports of a confidential client where JavaScript runs on a server: Node, Deno, edge workers. The same web APIs as in a browser, as
+//! far as all of them have them.
 
 use js_sys::{JSON, Uint8Array};
 use wasm_bindgen::JsValue;

@@ -44,8 +44,8 @@
 //! # assert_eq!(std::pin::pin!(server()).poll(&mut context), std::task::Poll::Ready(Ok(())));
 //! ```
 //!
-//! Unlike a [`keep`](crate::keep), this one hands out tokens: a server keeps them in a store of its own, and no page ever sees one. All that
-//! is here is the client's own token of [`Client::client_credentials`], and the provider's metadata and keys.
+//! Unlike a [`keep`](crate::keep), this one hands out tokens: a server keeps them in a store of its own, and no page ever sees one. All
+//! that is here is the client's own token of [`Client::client_credentials`], and the provider's metadata and keys.
 //!
 //! Nothing is sent twice: an error that [may be tried again](Error::is_retryable) says so, and the server decides.
 
@@ -220,8 +220,8 @@ impl<H: Http, C: Crypto> Client<H, C> {
         Ok(Authorization { url, pending: login.to_record() })
     }
 
-    /// Finishes a sign-in: compares the response with what was asked for, redeems the code, and verifies the ID token. `callback` is the URL
-    /// that the browser came back to: all of it, or from the path on.
+    /// Finishes a sign-in: compares the response with what was asked for, redeems the code, and verifies the ID token. `callback` is the
+    /// URL that the browser came back to: all of it, or from the path on.
     ///
     /// # Errors
     /// When the response is no answer to this sign-in, says that it failed, or what comes for its code is not acceptable. The sign-in is
@@ -294,8 +294,8 @@ impl<H: Http, C: Crypto> Client<H, C> {
         self.tokens(granted, subject, &metadata, since).await
     }
 
-    /// An access token of the client's own, for what it is asked for ([RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). The
-    /// same one until shortly before its end ([`MARGIN`]), and one request for all who ask at a time. An error goes to all of them, and is
+    /// An access token of the client's own, for what it is asked for
+    /// ([RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). The same one until shortly before its end ([`MARGIN`]), and one request for all who ask at a time. An error goes to all of them, and is
     /// not kept.
     ///
     /// # Errors
@@ -365,8 +365,8 @@ impl<H: Http, C: Crypto> Client<H, C> {
         }
     }
 
-    /// Makes a token worthless, whichever it is ([RFC 7009 §2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1)). One that the provider does
-    /// not know is worthless already.
+    /// Makes a token worthless, whichever it is ([RFC 7009 §2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1)). One that the
+    /// provider does not know is worthless already.
     ///
     /// # Errors
     /// When the provider has no endpoint for that, refuses, or does not answer.

@@ -35,7 +35,8 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// With the client's private key, for `private_key_jwt`: PKCS #8, in DER. `openssl pkcs8 -topk8 -nocrypt -outform DER` makes it of a PEM file.
+    /// With the client's private key, for `private_key_jwt`: PKCS #8, in DER. `openssl pkcs8 -topk8 -nocrypt -outform DER` makes it of a
+    /// PEM file.
     ///
     /// # Errors
     /// When it is no key for this algorithm.

@@ -166,7 +166,9 @@ macro_rules! errors {
                 #[allow(unused_mut)]
                 let mut members = vec![("code", Some(self.code().into()))];
                 match self {
-                    $($(#[$on])* Self::$variant $({ $($field),+ })? => { $($(members.push((stringify!($field), Some($field.write())));)+)? })+
+                    $($(#[$on])* Self::$variant $({ $($field),+ })? => {
+                        $($(members.push((stringify!($field), Some($field.write())));)+)?
+                    })+
                 }
                 Json::object(members)
             }

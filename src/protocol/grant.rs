@@ -1,6 +1,6 @@
 //! Grants that need no user in a browser: for confidential clients
-//! ([RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4), [RFC 7523 §2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1),
-//! [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693)).
+//! ([RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4),
+//! [RFC 7523 §2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1), [RFC 8693](https://www.rfc-editor.org/rfc/rfc8693)).
 //!
 //! Each makes a [`GrantRequest`], without the client's authentication, which is put in when it is sent.
 
@@ -234,8 +234,8 @@ impl TokenKind {
     }
 }
 
-/// A token for another one ([RFC 8693 §2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.1)): to act for a user (impersonation), or, with an
-/// actor, to be known as the one who does (delegation).
+/// A token for another one ([RFC 8693 §2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.1)): to act for a user (impersonation), or,
+/// with an actor, to be known as the one who does (delegation).
 ///
 /// ```
 /// use tokenkeep::protocol::{Secret, grant::{Target, TokenExchange, TokenKind}};

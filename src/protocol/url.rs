@@ -141,7 +141,8 @@ fn ends_in_a_number(host: &str) -> bool {
     decimal || last.starts_with("0x") || last.starts_with("0X")
 }
 
-/// Whether a text is an absolute URI without a fragment, of whatever scheme ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+/// Whether a text is an absolute URI without a fragment, of whatever scheme
+/// ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
 pub(crate) fn is_absolute_uri(text: &str) -> bool {
     let scheme = text.split_once(':').map(|(scheme, rest)| (scheme.bytes(), rest));
     let absolute = scheme.is_some_and(|(mut scheme, rest)| {

@@ -146,7 +146,8 @@ test("a token is exchanged, an assertion redeemed, and a password, where nothing
   assert.equal((await rejected(client.exchange({ ...options, audience: "elsewhere" }))).error, "invalid_target");
 
   const seconds = Math.floor(Date.now() / 1000);
-  const claims = { iss: "tokenkeep-server", sub: "user-1001", aud: demo.issuer, iat: seconds, exp: seconds + 60, jti: webcrypto.randomUUID() };
+  const times = { iat: seconds, exp: seconds + 60 };
+  const claims = { iss: "tokenkeep-server", sub: "user-1001", aud: demo.issuer, ...times, jti: webcrypto.randomUUID() };
   const input = [{ alg: "ES256", kid: jwk.kid }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
   const signature = await webcrypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, await cryptoKey(), Buffer.from(input));
   const assertion = `${input}.${Buffer.from(signature).toString("base64url")}`;

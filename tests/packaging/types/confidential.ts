@@ -1,7 +1,8 @@
 // What a server may write.
 
 import { AuthError, open } from "tokenkeep/confidential";
-import type { AuthErrorCode, Claims, CommonOptions, Confidential, Exchanged, KeyOptions, OwnToken, SecretOptions, SignedIn, Tokens } from "tokenkeep/confidential";
+import type { AuthErrorCode, Claims, CommonOptions, Confidential, Exchanged } from "tokenkeep/confidential";
+import type { KeyOptions, OwnToken, SecretOptions, SignedIn, Tokens } from "tokenkeep/confidential";
 
 import { is } from "./same.js";
 
@@ -25,7 +26,8 @@ export async function everyOption(key: CryptoKey): Promise<Confidential[]> {
   const secret: SecretOptions = { clientSecret: "secret", authentication: "client_secret_post" };
   const jwk: KeyOptions = { privateKey: { kty: "EC", crv: "P-256", d: "…", kid: "one" } };
   const named: KeyOptions = { privateKey: key, keyId: "one", authentication: "private_key_jwt", assertionAudience: "token_endpoint" };
-  return [await open({ ...common, ...secret }), await open({ ...common, ...jwk }), await open({ ...common, ...named, wasm: new Uint8Array() })];
+  const wasm = new Uint8Array();
+  return [await open({ ...common, ...secret }), await open({ ...common, ...jwk }), await open({ ...common, ...named, wasm })];
 }
 
 export async function everyMethod(client: Confidential<Staff>): Promise<void> {
@@ -39,7 +41,8 @@ export async function everyMethod(client: Confidential<Staff>): Promise<void> {
   is<OwnToken>()(await client.clientCredentials({ scopes: ["a"], audience: "b", refused: "c" }));
   is<Tokens<Staff>>()(await client.password("alice", "password", { scopes: "a" }));
   is<Tokens<Staff>>()(await client.jwtBearer("assertion", { scopes: "a" }));
-  const exchanged = await client.exchange({ subjectToken: "a", subjectTokenType: "urn:example:own", actorToken: "b", requestedTokenType: "saml2" });
+  const types = { subjectTokenType: "urn:example:own", requestedTokenType: "saml2" };
+  const exchanged = await client.exchange({ subjectToken: "a", actorToken: "b", ...types });
   is<Exchanged>()(exchanged);
   if (exchanged.kind === "access_token") {
     is<string>()(exchanged.accessToken);
