@@ -80,8 +80,8 @@ export interface CommonOptions {
   /** By how many seconds this server's clock is known to be fast; negative where it is slow. Default 0. */
   clockSkewSeconds?: number;
   /**
-   * The wasm, where it is not a file beside this one: for an edge worker, `import wasm from "tokenkeep/confidential.wasm"`. The first
-   * one that is loaded is there for all.
+   * The wasm, where it is not a file beside this one: for an edge worker, `import wasm from "tokenkeep/confidential.wasm"`. An
+   * address is a whole one. The first wasm that is loaded is there for all.
    */
   wasm?: string | URL | BufferSource | Response | WebAssembly.Module | Promise<Response | BufferSource>;
 }
@@ -144,7 +144,7 @@ export interface ExchangeOptions extends Target {
 /** What came of an exchange: an access token, or something that has no place in an `Authorization` header (`token_type` `N_A`). */
 export type Exchanged =
   | (Omit<Tokens, "claims" | "idToken"> & { kind: "access_token"; issuedTokenType: string })
-  | { kind: "other"; token: string; issuedTokenType: string; expiresInSeconds?: number };
+  | { kind: "other"; token: string; issuedTokenType: string; expiresAt?: number };
 
 /** A confidential client. Nothing of it is sent twice: an error that is `retryable` says so, and the server decides. */
 export interface Confidential<C extends object = {}> {

@@ -89,15 +89,16 @@ function load(wasm) {
 
 async function loaded(wasm) {
   const binding = await import("./wasm/confidential.js");
-  await binding.default({ module_or_path: await (wasm ?? found()) });
+  const given = await (wasm ?? new URL("./wasm/confidential_bg.wasm", import.meta.url));
+  await binding.default({ module_or_path: typeof given === "string" || given instanceof URL ? found(new URL(given)) : given });
   return binding;
 }
 
-async function found() {
-  const place = new URL("./wasm/confidential_bg.wasm", import.meta.url);
+async function found(place) {
   if (place.protocol !== "file:") {
     return fetch(place);
   }
+  // Node fetches no files.
   const { readFile } = await import("node:fs/promises");
   return readFile(place);
 }

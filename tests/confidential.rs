@@ -656,8 +656,8 @@ fn what_is_no_access_token_has_a_type_of_its_own_and_what_is_of_no_type_is_refus
             body["token_type"] = json!(name);
             body["issued_token_type"] = json!("urn:ietf:params:oauth:token-type:saml2");
         });
-        let Exchange::NotAccess(other) = exchange().unwrap() else { panic!("no access token") };
-        assert_eq!((other.kind, other.lifetime.map(|it| it.duration().as_secs())), (TokenKind::Saml2, Some(300)));
+        let Exchange::NotAccess { token, expires } = exchange().unwrap() else { panic!("no access token") };
+        assert_eq!((token.kind, expires), (TokenKind::Saml2, Some(UnixTime::from_secs(START + 300))));
     }
     type Change = fn(&mut Value);
     let changes: [(Change, Error); 7] = [

@@ -8,7 +8,7 @@ use tokenkeep::{
     browser::{BrowserClock, ServerCrypto, ServerFetch},
     confidential::{AccessToken, Client, Config, Exchange, SignedIn, Tokens},
     protocol::{
-        Json, Lifetime, Misconfigured, Secret, UnixTime,
+        Json, Misconfigured, Secret, UnixTime,
         grant::{Target, TokenExchange, TokenKind},
     },
 };
@@ -103,11 +103,11 @@ impl Handle {
             Exchange::Access(got, kind) => {
                 tokens(&got, vec![("kind", Some("access_token".into())), ("issuedTokenType", Some(Json::from(&kind.uri())))])
             }
-            Exchange::NotAccess(other) => Json::object(vec![
+            Exchange::NotAccess { token, expires } => Json::object(vec![
                 ("kind", Some("other".into())),
-                ("token", secret(&other.token)),
-                ("issuedTokenType", Some(Json::from(&other.kind.uri()))),
-                ("expiresInSeconds", other.lifetime.map(Lifetime::duration).map(|life| life.as_secs().into())),
+                ("token", secret(&token.token)),
+                ("issuedTokenType", Some(Json::from(&token.kind.uri()))),
+                ("expiresAt", at(expires)),
             ])
             .to_string()
             .into(),

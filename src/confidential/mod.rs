@@ -163,7 +163,12 @@ pub enum Exchange {
     /// An access token, and what kind of token it is besides.
     Access(Tokens, TokenKind),
     /// Something that is no access token.
-    NotAccess(OtherToken),
+    NotAccess {
+        /// The token, and what it is.
+        token: OtherToken,
+        /// Until when it lives, if the provider said so. On this server's clock.
+        expires: Option<UnixTime>,
+    },
 }
 
 impl<H, C> fmt::Debug for Client<H, C> {
@@ -295,8 +300,8 @@ impl<H: Http, C: Crypto> Client<H, C> {
     }
 
     /// An access token of the client's own, for what it is asked for
-    /// ([RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). The same one until shortly before its end ([`MARGIN`]), and one request for all who ask at a time. An error goes to all of them, and is
-    /// not kept.
+    /// ([RFC 6749 §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). The same one until shortly before its
+    /// end ([`MARGIN`]), and one request for all who ask at a time. An error goes to all of them, and is not kept.
     ///
     /// # Errors
     /// When the provider refuses, or answers something that is no token response.
@@ -356,7 +361,10 @@ impl<H: Http, C: Crypto> Client<H, C> {
         let since = self.clock.moment();
         let answer = self.send(Source::Token, request.request(), &metadata).await?;
         match request.finish(&answer.response).map_err(|error| self.hiding(error, &answer))? {
-            Exchanged::NotAccess(token) => Ok(Exchange::NotAccess(token)),
+            Exchanged::NotAccess(token) => {
+                let expires = token.lifetime.map(|lifetime| since.wall + lifetime);
+                Ok(Exchange::NotAccess { token, expires })
+            }
             // What else came is of nobody whom this client knows.
             Exchanged::Access { mut granted, kind } => {
                 granted.id_token = None;

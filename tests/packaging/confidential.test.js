@@ -1,10 +1,12 @@
 // A server that keeps a secret, in Node, at the demo's provider; and that it refuses in a page.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { inspect } from "node:util";
+import { pathToFileURL } from "node:url";
+import { inspect, promisify } from "node:util";
 
 import * as confidential from "tokenkeep/confidential";
 
@@ -13,6 +15,7 @@ import { answerProvider, startDemo } from "./lib/demo.js";
 import { PACKAGE, listen, serve } from "./lib/site.js";
 
 const { AuthError, open } = confidential;
+const run = promisify(execFile);
 
 const site = await serve({ answers: { "*": "<!doctype html><title>app</title>" }, files: { "/tokenkeep/": PACKAGE } });
 const demo = await startDemo(site.origin);
@@ -268,6 +271,48 @@ test("a redirect gets no secret, and neither does a second request", async () =>
   const client = await open({ ...basic, issuer: `http://localhost:${port}` });
   const { code, retryable } = await rejected(client.clientCredentials());
   assert.deepEqual([code, retryable, paths], ["unreachable", true, ["/token"]]);
+});
+
+test("an answer that is too large is not read to its end", async () => {
+  const port = await provider(() => [200, { access_token: "x".repeat(300_000), token_type: "Bearer" }]);
+  const client = await open({ ...basic, issuer: `http://localhost:${port}` });
+  assert.equal((await rejected(client.clientCredentials())).code, "bad_response");
+});
+
+test("what is no access token is told apart", async () => {
+  const saml = "urn:ietf:params:oauth:token-type:saml2";
+  const answers = [
+    { access_token: "xyz", token_type: "N_A", expires_in: 60, issued_token_type: saml },
+    { access_token: "xyz", token_type: "N_A" },
+  ];
+  const port = await provider(() => [200, answers.shift()]);
+  const client = await open({ ...basic, issuer: `http://localhost:${port}` });
+  const exchanged = await client.exchange({ subjectToken: "abc", requestedTokenType: "saml2" });
+  assert.deepEqual(Object.keys(exchanged).sort(), ["expiresAt", "issuedTokenType", "kind", "token"]);
+  assert.deepEqual([exchanged.kind, exchanged.token, exchanged.issuedTokenType], ["other", "xyz", saml]);
+  assert.equal((await rejected(client.exchange({ subjectToken: "abc" }))).code, "bad_response");
+});
+
+test("the wasm may be handed over in every way, and one that is none is told", async () => {
+  const place = new URL("wasm/confidential_bg.wasm", pathToFileURL(`${PACKAGE}/`)).href;
+  const read = `(await import("node:fs/promises")).readFile(new URL(${JSON.stringify(place)}))`;
+  // Each in a process of its own: the first one is there for all.
+  for (const [wasm, outcome] of [
+    [JSON.stringify(place), "opened"],
+    [`new URL(${JSON.stringify(place)})`, "opened"],
+    [`await ${read}`, "opened"],
+    [`WebAssembly.compile(await ${read})`, "opened"],
+    [`new Uint8Array(8)`, "wasm_unavailable"],
+    [`${JSON.stringify(place)} + "x"`, "wasm_unavailable"],
+    [`"relative"`, "wasm_unavailable"],
+  ]) {
+    const program = `
+      import { open } from "tokenkeep/confidential";
+      const opening = open({ issuer: "https://login.example.com", clientId: "x", clientSecret: "y", wasm: ${wasm} });
+      console.log(await opening.then(() => "opened", ({ code }) => code));`;
+    const { stdout } = await run(process.execPath, ["--preserve-symlinks", "--input-type=module", "--eval", program], { cwd: import.meta.dirname });
+    assert.equal(stdout.trim(), outcome, wasm);
+  }
 });
 
 test("many who open at once have one wasm", async () => {
