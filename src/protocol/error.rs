@@ -387,6 +387,7 @@ impl From<ProviderError> for Error {
 }
 
 /// Which answer it was.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// An API that the app calls.
