@@ -1,5 +1,5 @@
 /**
- * OAuth for servers that can keep a secret: Node 20 and newer, Deno, edge workers. In a browser's page it refuses.
+ * OAuth for servers that can keep a secret: Node 20 and newer, and what else has `fetch` and WebCrypto. In a browser's page it refuses.
  *
  * ```ts
  * import { open } from "tokenkeep/confidential";
