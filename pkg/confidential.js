@@ -2,6 +2,7 @@
 // runs at import.
 
 import { AuthError } from "./error.js";
+import { expect, json, own, spoken } from "./options.js";
 
 export { AuthError };
 
@@ -121,12 +122,6 @@ function uri(type) {
   return type === undefined || type.includes(":") ? type : `urn:ietf:params:oauth:token-type:${type}`;
 }
 
-/** The object's own options. What is inherited, or undefined, is none. */
-function own(options) {
-  const set = Object.entries(Object(options)).filter(([, value]) => value !== undefined);
-  return Object.assign(Object.create(null), Object.fromEntries(set));
-}
-
 /** An argument that must be there, and a text. */
 function text(option, value) {
   if (value === undefined) {
@@ -135,34 +130,4 @@ function text(option, value) {
   }
   expect(option, value, "string");
   return value;
-}
-
-/** Refuses an option of another type than these. */
-function expect(option, value, ...types) {
-  if (value !== undefined && (value === null || !types.includes(typeof value))) {
-    const message = `an option is of the wrong type (option: ${option})`;
-    throw new AuthError({ code: "option_type", kind: "misconfigured", message, option });
-  }
-}
-
-/** Options as the wasm reads them. It says which one is wrong. */
-function json(options) {
-  const named = Object.entries(options).map(([name, value]) => {
-    if (!/^[a-z][a-zA-Z]*$/.test(name)) {
-      const message = `there is no option of this name (option: ${name})`;
-      throw new AuthError({ code: "option_unknown", kind: "misconfigured", message, option: name });
-    }
-    return [name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`), value];
-  });
-  // What JSON has no word for is of the wrong type wherever it stands.
-  return JSON.stringify(Object.fromEntries(named), (_, value) => (["bigint", "function", "symbol"].includes(typeof value) ? null : value));
-}
-
-/** An error with the names that options have here. */
-function spoken(error) {
-  const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
-  // Of the names in a message, those of methods are the specification's own.
-  const ours = /`(?!client_secret_(?:basic|post)`|private_key_jwt`)[a-z_]+`|\(option: \w+\)/g;
-  const message = error.message.replace(ours, camel);
-  return { ...error, message, ...(error.option === undefined ? {} : { option: camel(error.option) }) };
 }

@@ -20,6 +20,10 @@
  * `iss` must be.
  */
 
+import type { AuthError, Claims, Options, SignInOptions } from "./index.js";
+
+export { AuthError } from "./index.js";
+
 /** How to {@link ready | get ready}. */
 export interface ReadyOptions {
   /**
@@ -57,3 +61,67 @@ export function ready(redirectUri: string | URL, options?: ReadyOptions): Promis
  * the sign-in again, in another response mode.
  */
 export function takePosted(): Promise<string | undefined>;
+
+/**
+ * For `open` of the default entry, with `responseMode: "form_post"`:
+ *
+ * ```ts
+ * import { open } from "tokenkeep";
+ * import { receiver } from "tokenkeep/form-post";
+ *
+ * const auth = await open({
+ *   issuer: "https://login.example.com",
+ *   clientId: "my-app",
+ *   responseMode: "form_post",
+ *   receiver: receiver({ script: "/form-post-worker.js" }),
+ * });
+ * ```
+ */
+export function receiver(options?: ReadyOptions & { /** Default `/callback`. */ redirectUri?: string }): Receiver;
+
+/** What receives a form. */
+export interface Receiver {
+  /** Sees to it that it does. */
+  ready(): Promise<void>;
+  /** What was received. */
+  take(): Promise<string | undefined>;
+}
+
+/**
+ * Finds out who the user is, and nothing else: the provider posts an ID token (`response_type=id_token`, OpenID Connect Core §3.2), which is
+ * verified. There is no code, no access token and no session: an app that calls an API needs `tokenkeep`.
+ *
+ * ```ts
+ * import { open } from "tokenkeep/form-post";
+ *
+ * const { claims, error, signIn } = await open({ issuer: "https://login.example.com", clientId: "my-app", script: "/form-post-worker.js" });
+ * if (claims) console.log(`Hello, ${claims.name}`);
+ * else if (!error) await signIn();
+ * ```
+ *
+ * @throws {AuthError} `misconfigured` when the options cannot work. What the provider sent is in the answer.
+ */
+export function open(options: IdTokenOptions): Promise<Identity>;
+
+/** What an app configures. Unknown options are refused by name. */
+export interface IdTokenOptions
+  extends Pick<
+      Options,
+      "issuer" | "clientId" | "scopes" | "redirectPath" | "redirectUri" | "trustedAudiences" | "clockLeewaySeconds" | "clockSkewSeconds" | "wasm"
+    >,
+    ReadyOptions {
+  /** Whether the form is signed (JARM). */
+  responseMode?: "form_post" | "form_post.jwt";
+}
+
+/** Who signed in, if that is why this page was loaded. Nothing of it is kept. */
+export interface Identity {
+  /** What the ID token says, its signature verified. */
+  readonly claims?: Readonly<Claims>;
+  /** Where in the app the user wanted to be: path, query and hash. */
+  readonly returnTo?: string;
+  /** Why the sign-in failed. */
+  readonly error?: AuthError;
+  /** Leaves for the provider, when the service worker is ready. */
+  readonly signIn: (options?: Omit<SignInOptions, "authorizationDetails">) => Promise<void>;
+}

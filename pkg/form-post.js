@@ -1,6 +1,11 @@
 // The page's end of what receives an authorization response that comes by POST: `form-post-worker.js`, or a server with `shims/form-post.mjs`.
 // Described in form-post.d.ts.
 
+import { AuthError } from "./error.js";
+import { expect, frozen, json, own, parsed, spoken } from "./options.js";
+
+export { AuthError };
+
 const WHAT = "tokenkeep.form_post";
 
 /** How long the service worker may take to answer, in milliseconds. */
@@ -31,6 +36,75 @@ export async function takePosted() {
   // In frames of other sites there are none that could be asked for, which is told in several ways.
   const registration = await globalThis.navigator?.serviceWorker?.getRegistration(page).catch(() => undefined);
   return registration?.active ? ask(registration.active, [WHAT, name]) : undefined;
+}
+
+export function receiver({ redirectUri = "/callback", script } = {}) {
+  return { ready: () => ready(redirectUri, { script }), take: takePosted };
+}
+
+export async function open(options) {
+  if (typeof window === "undefined" || typeof document === "undefined") {
+    throw new AuthError({ code: "no_window", kind: "misconfigured", message: "there is no page here: this works in a browser window only" });
+  }
+  const posted = takePosted();
+  const { wasm, script, ...config } = own(options);
+  expect("wasm", wasm, "string", "object");
+  expect("script", script, "string", "object");
+  const redirectUri = new URL(config.redirectUri ?? config.redirectPath ?? "/callback", location.origin);
+  const [form, binding] = await Promise.all([posted, loaded(wasm)]);
+  const signIn = spokenIf(() => new binding.IdTokenSignIn(json(config), location.origin));
+  const found = form !== undefined && signIn.finish(`${redirectUri}#tokenkeep_form=${encodeURIComponent(form)}`);
+  const outcome = found ? await found.then(recognized, refused) : {};
+  return frozen({ ...outcome, signIn: (options) => leave(signIn, redirectUri, script, options) });
+}
+
+async function leave(signIn, redirectUri, script, options = {}) {
+  const { returnTo = location.href, ...asked } = own(options);
+  await ready(redirectUri, { script });
+  location.assign(await spokenIf(() => signIn.begin(json(asked), place(returnTo))));
+}
+
+async function loaded(wasm) {
+  try {
+    const [binding, source] = await Promise.all([
+      import("./wasm/form_post.js"),
+      wasm ?? fetch(new URL("./wasm/form_post_bg.wasm", import.meta.url)),
+    ]);
+    await binding.default({ module_or_path: source });
+    return binding;
+  } catch (cause) {
+    const message = `the wasm was not loaded, see "Bundlers" in the README: ${cause}`;
+    throw new AuthError({ code: "wasm_unavailable", kind: "misconfigured", message }, { cause });
+  }
+}
+
+function recognized(text) {
+  const { claims, returnTo } = parsed(text);
+  // It was stored meanwhile.
+  return { claims, returnTo: place(returnTo) };
+}
+
+function refused(thrown) {
+  return { error: typeof thrown === "string" ? new AuthError(spoken(JSON.parse(thrown))) : thrown };
+}
+
+/** Path, query and hash of an address of this origin; else the root. */
+function place(address) {
+  const { origin, pathname, search, hash } = URL.canParse(address, location.href) ? new URL(address, location.href) : location;
+  return origin === location.origin && !pathname.startsWith("//") ? pathname + search + hash : "/";
+}
+
+/** What is thrown, at once or later, is an error with the names that options have here. */
+function spokenIf(work) {
+  const rethrow = (thrown) => {
+    throw refused(thrown).error;
+  };
+  try {
+    const done = work();
+    return done instanceof Promise ? done.catch(rethrow) : done;
+  } catch (thrown) {
+    return rethrow(thrown);
+  }
 }
 
 async function registered(workers, script, scope) {
@@ -78,13 +152,17 @@ function ask(worker, message) {
 
 /** What the receiver left in the address, which is as it should be afterwards. */
 function fromAddress() {
-  const { origin, pathname, search, hash } = globalThis.location ?? { hash: "" };
+  // A guard may have taken it out of the address before.
+  const key = Symbol.for("tokenkeep.response");
+  const address = globalThis[key] ?? globalThis.location?.href;
+  const { origin, pathname, search, hash } = address === undefined ? { hash: "" } : new URL(address);
   const [, what, value] = /^#tokenkeep_(posted|form)=(.*)$/s.exec(hash) ?? [];
   if (what === undefined) {
     return {};
   }
   const page = origin + pathname + (what === "form" ? search.replace(/&$/, "") : search);
   history.replaceState(history.state, "", page);
+  delete globalThis[key];
   return what === "posted" ? { name: value, page } : { form: decoded(value), page };
 }
 

@@ -67,6 +67,8 @@ export interface Options {
    * Default `query`, with an ID token `fragment`.
    */
   responseMode?: "query" | "fragment" | "form_post" | "query.jwt" | "fragment.jwt" | "form_post.jwt";
+  /** What receives the form with `form_post`: `receiver()` of `tokenkeep/form-post`. */
+  receiver?: { ready(): Promise<void>; take(): Promise<string | undefined> };
   /**
    * What is in the response. With `code id_token` (OpenID Connect Core §3.3) the ID token beside the code is verified before the code is sent,
    * and must name the same user as the one that comes for it. Default `code`.

@@ -1,8 +1,9 @@
 // What an app imports. The work is done in wasm; this gives it JavaScript's own manners. Nothing runs at import.
 
 import { AuthError } from "./error.js";
+import { expect, frozen, json, own, parsed, spoken, unknown } from "./options.js";
 import { NotStarted, connect } from "./remote.js";
-import { handOver, takeResponse } from "./response.js";
+import { handOver, receive, takeResponse } from "./response.js";
 
 export { AuthError };
 
@@ -11,8 +12,15 @@ export const opener = (KEEPS, entry) => async (options) => {
   if (typeof window === "undefined" || typeof document === "undefined") {
     return new Auth(entry);
   }
+  const { receiver, wasm, worker, keep = KEEPS[0], lingerSeconds = 60, pending, finishSignIn, ...config } = own(options);
+  expect("receiver", receiver, "object");
+  // It cleans the address before this waits.
+  const form = receiver?.take();
+  if (receiver !== undefined) {
+    config.formPostReceiver = true;
+    receive(await form);
+  }
   const before = takeResponse();
-  const { wasm, worker, keep = KEEPS[0], lingerSeconds = 60, pending, finishSignIn, ...config } = own(options);
   expect("finishSignIn", finishSignIn, "boolean");
   expect("wasm", wasm, "string", "object");
   expect("worker", worker, "string", "object");
@@ -24,7 +32,7 @@ export const opener = (KEEPS, entry) => async (options) => {
   if (!Array.isArray(keeps) || keeps.length === 0 || ![keep].flat().every((keep) => KEEPS.includes(keep))) {
     expect("keep", keeps, "a keep");
   }
-  return Auth.begin(keeps, finishSignIn, { ...entry, config: json(config), before, wasm, worker, linger: lingerSeconds * 1000, pending });
+  return Auth.begin(keeps, finishSignIn, { ...entry, receiver, config: json(config), before, wasm, worker, linger: lingerSeconds * 1000, pending });
 };
 
 class Auth {
@@ -35,7 +43,10 @@ class Auth {
   #listeners = new Set();
   #events = new Set();
 
-  constructor({ extend }) {
+  #receiver;
+
+  constructor({ extend, receiver }) {
+    this.#receiver = receiver;
     extend?.(this, (work) => this.#call(work));
   }
 
@@ -84,6 +95,10 @@ class Auth {
   }
 
   async signIn(options = {}) {
+    await this.#receiver?.ready().catch((cause) => {
+      const message = `nothing receives what the provider posts: ${cause.message}`;
+      throw new AuthError({ code: "form_post_receiver_missing", kind: "misconfigured", message }, { cause });
+    });
     await this.#call((handle) => handle.sign_in(json(own(options))));
   }
 
@@ -237,57 +252,6 @@ function unlessAborted(signal, work) {
     signal.addEventListener("abort", abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
-}
-
-/** The object's own options. What is inherited, or undefined, is none. */
-function own(options) {
-  const set = Object.entries(Object(options)).filter(([, value]) => value !== undefined);
-  return Object.assign(Object.create(null), Object.fromEntries(set));
-}
-
-/** Refuses an option of another type than these. */
-function expect(option, value, ...types) {
-  if (value !== undefined && (value === null || !types.includes(typeof value))) {
-    const message = `an option is of the wrong type (option: ${option})`;
-    throw new AuthError({ code: "option_type", kind: "misconfigured", message, option });
-  }
-}
-
-function unknown(option) {
-  const message = `there is no option of this name (option: ${option})`;
-  throw new AuthError({ code: "option_unknown", kind: "misconfigured", message, option });
-}
-
-/** Options as the wasm reads them. It says which one is wrong. */
-function json(options) {
-  // In one order: it names the keep.
-  const named = Object.entries(options).sort(([one], [other]) => (one < other ? -1 : 1)).map(([name, value]) => {
-    if (!/^[a-z][a-zA-Z]*$/.test(name)) {
-      unknown(name);
-    }
-    return [name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`), value];
-  });
-  // What JSON has no word for is of the wrong type wherever it stands.
-  return JSON.stringify(Object.fromEntries(named), (_, value) => (["bigint", "function", "symbol"].includes(typeof value) ? null : value));
-}
-
-function parsed(text) {
-  return frozen(JSON.parse(text));
-}
-
-function frozen(value) {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.values(value).forEach(frozen);
-    Object.freeze(value);
-  }
-  return value;
-}
-
-/** An error with the names that options and methods have here. */
-function spoken(error) {
-  const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
-  const message = error.message.replace(/`[a-z_]+`|\(option: \w+\)/g, camel);
-  return { ...error, message, ...(error.option === undefined ? {} : { option: camel(error.option) }) };
 }
 
 function refuse(thrown) {

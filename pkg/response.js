@@ -6,9 +6,10 @@
  */
 export function takeResponse() {
   const key = Symbol.for("tokenkeep.response");
-  const response = /^(access_token|code|error(_description|_uri)?|expires_in|id_token|iss|response|session_state|state|token_type)=/;
+  const response = /^(access_token|code|error(_description|_uri)?|expires_in|id_token|iss|response|session_state|state|token_type|tokenkeep_form)=/;
   const rest = (part) => part.slice(1).split("&").filter((field) => !response.test(field)).join("&");
-  const carries = (part) => /[?#&]state=/.test(part) && /[?#&](access_token|code|error|id_token|response)=/.test(part);
+  const carries = (part) =>
+    /^#tokenkeep_form=|[?#&]response=[\w-]+\.[\w-]+\./.test(part) || (/[?#&]state=/.test(part) && /[?#&](access_token|code|error|id_token)=/.test(part));
   const { href, search, hash, pathname, origin } = location;
   if (carries(search) || carries(hash)) {
     // Null where the page around this one is of another origin.
@@ -33,4 +34,12 @@ export function handOver() {
     }
   };
   return { address, putBack };
+}
+
+/** Makes a response of a form that was posted to this address, which a page cannot see. */
+export function receive(form) {
+  if (form !== undefined) {
+    const value = `${location.href.split("#", 1)}#tokenkeep_form=${encodeURIComponent(form)}`;
+    Object.defineProperty(window, Symbol.for("tokenkeep.response"), { value, configurable: true });
+  }
 }

@@ -9,6 +9,8 @@ pub mod client;
 pub mod confidential;
 #[cfg(feature = "device")]
 pub mod device;
+#[cfg(feature = "implicit")]
+pub mod implicit;
 #[cfg_attr(not(feature = "client"), allow(dead_code))]
 mod json;
 

@@ -1,12 +1,16 @@
 // What a provider may want beyond a code in a query, at the demo's provider: pushed requests, signed responses, ID tokens beside codes, details.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { open, startApp } from "./lib/app.js";
 import { answerProvider } from "./lib/demo.js";
+import { PACKAGE } from "./lib/site.js";
 
 const { site, demo, visit } = await startApp();
+const WORKER = await readFile(join(PACKAGE, "form-post-worker.js"), "utf8");
 
 /** Signs in with these options in a new browser; the page, and where it was sent: each request of the browser's. */
 async function signIn(options, asked = {}) {
@@ -105,5 +109,77 @@ test("what cannot work is refused before anything is sent", async () => {
   ]) {
     assert.equal((await open(page, { ...demo.options, ...options, keep: "page" })).code, code, JSON.stringify(options));
   }
+  await page.context().close();
+});
+
+/** Copies of the service worker's script are where apps put it: at the top. */
+site.answers["/form-post-worker.js"] = (_request, response) => {
+  response.writeHead(200, { "Content-Type": "text/javascript", "Cache-Control": "no-store" }).end(WORKER);
+};
+
+/** Signs in by a form that the service worker receives. `open` is what the page calls. */
+async function byForm(open) {
+  const page = await visit();
+  const seen = [];
+  page.context().on("request", (request) => seen.push({ method: request.method(), url: new URL(request.url()) }));
+  assert.deepEqual(await page.evaluate(open), { status: "signed_out" });
+  await page.evaluate(() => void auth.signIn());
+  await answerProvider(page);
+  await page.waitForURL((url) => url.pathname === "/callback");
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  const told = await page.evaluate(open);
+  assert.ok(!/code|id_token|state/.test(page.url()), page.url());
+  return { page, seen, told };
+}
+
+for (const [responseType, keep] of [["code", "shared"], ["code", "page"], ["code id_token", "page"]]) {
+  test(`signs in by a form that a service worker receives: ${responseType}, keep: ${keep}`, async () => {
+    const open = `async (options) => {
+      const { receiver } = await import("/tokenkeep/form-post.js");
+      window.auth = await tokenkeep.open({ ...options, responseType: "${responseType}", responseMode: "form_post", keep: "${keep}",
+        receiver: receiver({ script: "/form-post-worker.js" }) });
+      return { status: auth.session.status };
+    }`;
+    const { page, told } = await byForm(`(${open})(${JSON.stringify(demo.options)})`);
+    assert.deepEqual(told, { status: "signed_in" });
+    assert.equal(await page.evaluate((api) => auth.fetch(`${api}me`).then(({ status }) => status), demo.api), 200);
+    // A reload sends nothing again.
+    await page.reload();
+    await page.waitForFunction(() => window.tokenkeep !== undefined);
+    assert.equal(await page.evaluate(() => location.hash + location.search), "");
+    await page.context().close();
+  });
+}
+
+test("finds out who the user is, and asks for no token", async () => {
+  const open = `async ({ issuer, clientId }) => {
+    const { open } = await import("/tokenkeep/form-post.js");
+    window.auth = await open({ issuer, clientId, script: "/form-post-worker.js" });
+    const { claims, error, returnTo } = auth;
+    return claims ? { name: claims.name, returnTo } : error ? { ...error } : { status: "signed_out" };
+  }`;
+  const { page, seen, told } = await byForm(`(${open})(${JSON.stringify(demo.options)})`);
+  assert.deepEqual(told, { name: "Alice Archer", returnTo: "/" });
+  assert.ok(!seen.some(({ url }) => url.pathname === "/token"));
+  const asked = seen.find(({ url }) => url.pathname === "/auth").url.searchParams;
+  assert.deepEqual([asked.get("response_type"), asked.get("response_mode"), asked.get("code_challenge")], ["id_token", "form_post", null]);
+  // It was said once, and is nowhere.
+  await page.reload();
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  assert.deepEqual(await page.evaluate(`(${open})(${JSON.stringify(demo.options)})`), { status: "signed_out" });
+  const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+  assert.ok(!/nonce|verifier|alice/i.test(stored), stored);
+  await page.context().close();
+});
+
+test("leaves for nobody when nothing receives the form", async () => {
+  const page = await visit();
+  const refused = await page.evaluate(async (options) => {
+    const { receiver } = await import("/tokenkeep/form-post.js");
+    const auth = await tokenkeep.open({ ...options, responseMode: "form_post", keep: "page", receiver: receiver({ script: "/nowhere/sw.js" }) });
+    return auth.signIn().then(() => "left", ({ code, kind }) => ({ code, kind }));
+  }, demo.options);
+  assert.deepEqual(refused, { code: "form_post_receiver_missing", kind: "misconfigured" });
+  assert.equal(new URL(page.url()).origin, site.origin);
   await page.context().close();
 });

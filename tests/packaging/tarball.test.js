@@ -35,6 +35,7 @@ const EXPECTED = [
   "index.js",
   "mock.d.ts",
   "mock.js",
+  "options.js",
   "package.json",
   "react.d.ts",
   "react.js",
@@ -47,6 +48,8 @@ const EXPECTED = [
   "wasm/confidential_bg.wasm",
   "wasm/device.js",
   "wasm/device_bg.wasm",
+  "wasm/form_post.js",
+  "wasm/form_post_bg.wasm",
   "wasm/keep.js",
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
@@ -80,7 +83,7 @@ test("publint has nothing to say", async () => {
 
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
-  const wasm = ["confidential.wasm", "device.wasm", "tokenkeep.wasm"];
+  const wasm = ["confidential.wasm", "device.wasm", "form-post.wasm", "tokenkeep.wasm"];
   const others = ["--exclude-entrypoints", "form-post-worker.js", "guard.js", "keep.js", ...wasm];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });

@@ -18,15 +18,19 @@ struct Entry {
     features: &'static str,
 }
 
-const ENTRIES: [Entry; 3] = [
+const ENTRIES: [Entry; 4] = [
     Entry { name: "tokenkeep", features: "client" },
     Entry { name: "confidential", features: "confidential" },
     Entry { name: "device", features: "client,device" },
+    Entry { name: "form_post", features: "implicit" },
 ];
 
 /// What `tokenkeep/device` loads.
-const DEVICE: [&str; 8] =
-    ["wasm/device_bg.wasm", "wasm/device.js", "device.js", "index.js", "remote.js", "error.js", "response.js", "wire.js"];
+const DEVICE: [&str; 9] =
+    ["wasm/device_bg.wasm", "wasm/device.js", "device.js", "index.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
+
+/// What `tokenkeep/form-post` loads to find out who the user is.
+const FORM_POST: [&str; 5] = ["wasm/form_post_bg.wasm", "wasm/form_post.js", "form-post.js", "error.js", "options.js"];
 
 /// What stands elsewhere in the repository and belongs into the package.
 const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
@@ -38,6 +42,9 @@ pub(crate) fn build(toolbox: &mut Toolbox) -> Result<ExitCode> {
     let paths = DEVICE.map(|file| toolbox.path("pkg").join(file));
     let device: Vec<_> = DEVICE.into_iter().zip(size::weigh(toolbox, &paths.each_ref())?).collect();
     println!("\ntokenkeep/device\n{}", table(&device));
+    let paths = FORM_POST.map(|file| toolbox.path("pkg").join(file));
+    let form_post: Vec<_> = FORM_POST.into_iter().zip(size::weigh(toolbox, &paths.each_ref())?).collect();
+    println!("\ntokenkeep/form-post\n{}", table(&form_post));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -57,7 +64,7 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
         let (from, to) = (toolbox.path(name), toolbox.path("pkg").join(name));
         fs::copy(&from, &to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
     }
-    let files = ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "remote.js", "error.js", "response.js", "wire.js"];
+    let files = ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
     let paths = files.map(|file| toolbox.path("pkg").join(file));
     let bytes = size::weigh(toolbox, &paths.each_ref())?;
     Ok(files.into_iter().zip(bytes).collect())
