@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     let response_type = ResponseType::ALL[usize::from(how >> 3 & 1)];
     let metadata = metadata(how >> 4 & 1 == 1);
     let now = if when & 7 == 7 { UnixTime::from_secs(NOW.as_secs() + 601) } else { NOW };
-    let begun = begin(&metadata, mode, response_type, NOW);
+    let begun = begin(metadata, mode, response_type, NOW);
 
     let (address, claims) = text.split_once('\n').unwrap_or((text, ""));
     let claims = claims.replace("$STATE", &begun.state);
@@ -46,7 +46,6 @@ fuzz_target!(|data: &[u8]| {
     scrubbing(&address);
 
     if let Some(address) = stretched(&address, 1 << 16) {
-        // Just what is still read.
         linear(address.len(), || {
             drop((Callback::scrub(&address), Callback::read(&address, REDIRECT_URI).map(|callback| callback.state())))
         });
@@ -136,7 +135,7 @@ fn redeem(accepted: Accepted, response_type: ResponseType, expected: &str) {
     match accepted {
         Accepted::Code(code) => {
             assert_eq!(response_type, ResponseType::Code);
-            let exchange = code.exchange(&metadata(false), TokenType::Bearer).unwrap();
+            let exchange = code.exchange(metadata(false), TokenType::Bearer).unwrap();
             let body = exchange.request.body.as_ref().unwrap().expose();
             let sent = form_urlencoded::parse(body).find(|(name, _)| name == "code").unwrap().1.into_owned();
             assert_eq!(sent, expected);

@@ -20,9 +20,9 @@ fuzz_target!(|data: &[u8]| {
     let content_type = ["application/json", "application/json;charset=UTF-8", "text/html", ""][usize::from(how >> 5 & 3)];
     let response = answer(status, content_type, body);
     let metadata = metadata(false);
-    let begun = begin(&metadata, ResponseMode::Query, ResponseType::Code, NOW);
+    let begun = begin(metadata, ResponseMode::Query, ResponseType::Code, NOW);
     let refresh_token = Secret::copied(REFRESH_TOKEN);
-    let refresh = Refresh::new(&metadata, "app", &refresh_token, token_type, &Access::default(), &Scope::parse(ASKED).unwrap());
+    let refresh = Refresh::new(metadata, "app", &refresh_token, token_type, &Access::default(), &Scope::parse(ASKED).unwrap());
 
     let text = std::str::from_utf8(body).unwrap_or_default().trim_start_matches('\u{feff}');
     let document: Option<Value> = serde_json::from_str(text).ok();
@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
         let address = format!("{REDIRECT_URI}&code={CODE}&state={}", begun.state);
         let callback = Callback::read(&address, REDIRECT_URI).unwrap();
         let Ok(Accepted::Code(code)) = begun.login.accept(callback, NOW) else { panic!("a plain code") };
-        match code.exchange(&metadata, token_type).unwrap().finish(&response) {
+        match code.exchange(metadata, token_type).unwrap().finish(&response) {
             Ok((granted, redeemed)) => {
                 check(&granted, &response, token_type, document.as_ref());
                 assert_eq!(redeemed.subject, None);

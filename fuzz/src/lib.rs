@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Debug,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -27,7 +28,12 @@ pub const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 pub const LEEWAY: Duration = Duration::from_secs(60);
 
 /// What the provider says of itself.
-pub fn metadata(iss_in_responses: bool) -> Metadata {
+pub fn metadata(iss_in_responses: bool) -> &'static Metadata {
+    static METADATA: [OnceLock<Metadata>; 2] = [OnceLock::new(), OnceLock::new()];
+    METADATA[usize::from(iss_in_responses)].get_or_init(|| read(iss_in_responses))
+}
+
+fn read(iss_in_responses: bool) -> Metadata {
     let document = json!({
         "issuer": ISSUER,
         "authorization_endpoint": "https://as.example/authorize",
@@ -89,11 +95,11 @@ pub fn tells_none(printed: &dyn Debug, secrets: &[&str]) {
     }
 }
 
-/// Of one input in 64, its second half again and again: what is read in the square of the length shows there.
+/// Of one input in 256, its second half again and again: what is read in the square of the length shows there.
 pub fn stretched(text: &str, length: usize) -> Option<String> {
     let sum = text.bytes().fold(0u8, u8::wrapping_add);
     let (head, piece) = text.split_at(text.floor_char_boundary(text.len() / 2));
-    (sum.is_multiple_of(64) && !piece.is_empty()).then(|| [head, &piece.repeat(length / piece.len())].concat())
+    (sum == 0 && !piece.is_empty()).then(|| [head, &piece.repeat(length / piece.len())].concat())
 }
 
 /// A microsecond for a byte is many times what any reader takes, even on a slow machine; a square takes a hundred times that.

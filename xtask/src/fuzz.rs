@@ -2,8 +2,8 @@
 //! there is no unsafe code to sanitize.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
@@ -167,15 +167,87 @@ impl Report {
         }
         // From the panic, or else from libFuzzer's own verdict, up to the frames of the stack.
         let start = |line: &&str| line.contains("panicked at") || line.contains("ERROR: libFuzzer");
-        let complaint: Vec<_> = log.lines().skip_while(|line| !start(line)).take_while(|line| !line.starts_with("NOTE:")).take(12).collect();
+        let complaint: Vec<_> =
+            log.lines().skip_while(|line| !start(line)).take_while(|line| !line.starts_with("NOTE:")).take(12).collect();
         report.complaint = complaint.join("\n");
         report
     }
 }
 
-/// Whether the manifest says the same targets; they are in two places, and a corpus must be in a third.
+/// Looks at the targets. No C++ is compiled for that: nothing is linked.
+pub(crate) fn clippy(toolbox: &Toolbox) -> Command {
+    let mut cargo = toolbox.cargo();
+    cargo.args(["clippy", "--manifest-path", "fuzz/Cargo.toml", "--all-targets", "--locked", "--target-dir"]);
+    cargo.arg(toolbox.target().join("fuzz")).env("CUSTOM_LIBFUZZER_PATH", "/nowhere/libfuzzer.a").args(["--", "-D", "warnings"]);
+    cargo
+}
+
 #[cfg(test)]
-fn targets_in(fuzz: &Path) -> Vec<String> {
-    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap_or_default();
-    manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\"")).map(str::to_owned).collect()
+mod tests {
+    use super::*;
+
+    const LOG: &str = "\
+INFO: seed corpus: files: 8 min: 125b max: 816b total: 3016b rss: 27Mb
+#9\tINITED cov: 776 ft: 1130 corp: 8/3016b exec/s: 0 rss: 27Mb
+#618927\tDONE   cov: 1197 ft: 2888 corp: 552/87Kb lim: 1402 exec/s: 88418 rss: 30Mb
+stat::number_of_executed_units: 618927
+stat::average_exec_per_sec:     88418
+";
+
+    const CRASH: &str = "\
+#9\tINITED cov: 776 ft: 1130 corp: 8/3016b exec/s: 0 rss: 27Mb
+
+thread '<unnamed>' (7) panicked at fuzz_targets/jws.rs:80:5:
+signed by 0 keys
+==7== ERROR: libFuzzer: deadly signal
+NOTE: libFuzzer has rudimentary signal handlers.
+SUMMARY: libFuzzer: deadly signal
+artifact_prefix='/t/'; Test unit written to /t/crash-1
+stat::number_of_executed_units: 12
+";
+
+    #[test]
+    fn every_target_runs_a_minute_unless_something_is_said() {
+        assert_eq!(Plan::read(&[]), Ok(Plan { seconds: 60, targets: TARGETS.to_vec() }));
+        assert_eq!(Plan::read(&["5"]), Ok(Plan { seconds: 5, targets: TARGETS.to_vec() }));
+        assert_eq!(Plan::read(&["jws"]), Ok(Plan { seconds: 60, targets: vec!["jws"] }));
+        assert_eq!(Plan::read(&["300", "jws"]), Ok(Plan { seconds: 300, targets: vec!["jws"] }));
+    }
+
+    #[test]
+    fn what_is_no_plan_is_refused() {
+        assert_eq!(Plan::read(&["0"]), Err("how many seconds?".into()));
+        assert_eq!(Plan::read(&["jws", "5"]), Err("no number of seconds: jws".into()));
+        assert_eq!(Plan::read(&["5", "jws", "more"]), Err("no such option: more".into()));
+        assert!(Plan::read(&["jwt"]).is_err_and(|problem| problem.starts_with("no such fuzz target: jwt")));
+    }
+
+    #[test]
+    fn what_was_run_is_read_from_the_log() {
+        let expected = Report { runs: 618_927, per_second: 88_418, edges: 1197, ..Report::default() };
+        assert_eq!(Report::of(LOG), expected);
+        assert_eq!(Report::of(""), Report::default());
+    }
+
+    #[test]
+    fn a_crash_has_a_complaint_and_an_input() {
+        let report = Report::of(CRASH);
+        assert_eq!(report.artifact.as_deref(), Some("/t/crash-1"));
+        let complaint =
+            "thread '<unnamed>' (7) panicked at fuzz_targets/jws.rs:80:5:\nsigned by 0 keys\n==7== ERROR: libFuzzer: deadly signal";
+        assert_eq!(report.complaint, complaint);
+    }
+
+    #[test]
+    fn each_target_has_a_file_a_program_and_a_corpus() {
+        let fuzz = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("fuzz");
+        let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+        let programs: Vec<_> =
+            manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\"")).collect();
+        assert_eq!(programs, TARGETS);
+        assert_eq!(fs::read_dir(fuzz.join("fuzz_targets")).unwrap().count(), TARGETS.len());
+        for target in TARGETS {
+            assert!(fs::read_dir(fuzz.join("corpus").join(target)).unwrap().count() > 0, "{target} has no corpus");
+        }
+    }
 }
