@@ -69,11 +69,11 @@ fuzz_target!(|data: &[u8]| {
                     // Nothing in the address beside it counts; so take it apart as the keep does, as if the signature were valid.
                     let Ok(unverified) = Unverified::read(&jwt, &Algorithm::ALL) else { return };
                     let Ok(signed) = unverified.signed_by(&[true]) else { return };
-                    let only_ours = address.matches(&jwt).count() == 1;
                     match response.verified(signed, LEEWAY, now) {
-                        Ok(accepted) if only_ours => {
+                        Ok(accepted) => {
                             assert!(!matches!(accepted, Accepted::Signed(_)), "a response in a response");
-                            let claims: Value = serde_json::from_str(&claims).unwrap();
+                            // Numbers of any size are read here, and not there.
+                            let Ok(claims) = serde_json::from_str::<Value>(&claims) else { return };
                             assert_eq!((claims["iss"].as_str(), claims["state"].as_str()), (Some(ISSUER), Some(begun.state.as_str())));
                             let aud = &claims["aud"];
                             assert!(aud == CLIENT_ID || aud.as_array().is_some_and(|aud| aud.iter().all(|aud| aud == CLIENT_ID)));
@@ -81,7 +81,6 @@ fuzz_target!(|data: &[u8]| {
                             assert!(claims["error"].is_null() && claims["access_token"].is_null());
                             redeem(accepted, response_type, claims["code"].as_str().unwrap());
                         }
-                        Ok(_) => {}
                         Err(error) => tells_none(&(error.to_string(), error), &secrets),
                     }
                 }
@@ -122,10 +121,9 @@ fn sent(address: &str, name: &str) -> Vec<String> {
     let query = before.split_once('?').map_or("", |(_, query)| query);
     let fragment = if fragment.starts_with(['/', '!']) { "" } else { fragment };
     let pairs = |form: &str| form_urlencoded::parse(form.as_bytes()).into_owned().collect::<Vec<_>>();
-    let mut all = [pairs(query), pairs(fragment)].concat();
-    if let Some((_, form)) = all.iter().find(|(name, _)| name == "tokenkeep_form") {
-        all.extend(pairs(form));
-    }
+    let fragment = pairs(fragment);
+    let posted = fragment.iter().find(|(name, _)| name == "tokenkeep_form").map(|(_, form)| pairs(form)).unwrap_or_default();
+    let all = [pairs(query), fragment, posted].concat();
     all.into_iter().filter(|(ours, _)| ours == name).map(|(_, value)| value).collect()
 }
 
