@@ -20,14 +20,13 @@ fuzz_target!(|data: &[u8]| {
     let content_type = ["application/json", "application/json;charset=UTF-8", "text/html", ""][usize::from(how >> 5 & 3)];
     let response = answer(status, content_type, body);
     let metadata = metadata(false);
-    let begun = begin(metadata, ResponseMode::Query, ResponseType::Code, NOW);
     let refresh_token = Secret::copied(REFRESH_TOKEN);
     let refresh = Refresh::new(metadata, "app", &refresh_token, token_type, &Access::default(), &Scope::parse(ASKED).unwrap());
 
     let text = std::str::from_utf8(body).unwrap_or_default().trim_start_matches('\u{feff}');
     let document: Option<Value> = serde_json::from_str(text).ok();
-    let secrets = [CODE, REFRESH_TOKEN, &begun.state, &begun.nonce, &begun.verifier];
     if what & 1 == 0 {
+        let begun = begin(metadata, ResponseMode::Query, ResponseType::Code, NOW);
         let address = format!("{REDIRECT_URI}&code={CODE}&state={}", begun.state);
         let callback = Callback::read(&address, REDIRECT_URI).unwrap();
         let Ok(Accepted::Code(code)) = begun.login.accept(callback, NOW) else { panic!("a plain code") };
@@ -36,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
                 check(&granted, &response, token_type, document.as_ref());
                 assert_eq!(redeemed.subject, None);
             }
-            Err(error) => tells_none(&error, &[CODE, secrets[2], secrets[3], secrets[4]]),
+            Err(error) => tells_none(&error, &[CODE, &begun.state, &begun.nonce, &begun.verifier]),
         }
     } else {
         let error_code = || document.as_ref().and_then(|body| body["error"].as_str());

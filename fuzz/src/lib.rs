@@ -95,11 +95,11 @@ pub fn tells_none(printed: &dyn Debug, secrets: &[&str]) {
     }
 }
 
-/// Of one input in 256, its second half again and again: what is read in the square of the length shows there.
+/// Of one input in 1024, its second half again and again: what is read in the square of the length shows there.
 pub fn stretched(text: &str, length: usize) -> Option<String> {
-    let sum = text.bytes().fold(0u8, u8::wrapping_add);
+    let sum = text.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let (head, piece) = text.split_at(text.floor_char_boundary(text.len() / 2));
-    (sum == 0 && !piece.is_empty()).then(|| [head, &piece.repeat(length / piece.len())].concat())
+    (sum.is_multiple_of(1024) && !piece.is_empty()).then(|| [head, &piece.repeat(length / piece.len())].concat())
 }
 
 /// A microsecond for a byte is many times what any reader takes, even on a slow machine; a square takes a hundred times that.
