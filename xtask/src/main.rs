@@ -1,9 +1,10 @@
-//! The commands of this repository: `cargo xtask setup`, `bench`, `demo`, `npm`, `simulate`, `size`, `test`.
+//! The commands of this repository: `cargo xtask setup`, `bench`, `demo`, `fuzz`, `npm`, `simulate`, `size`, `test`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling what happens is what these commands are for")]
 
 mod bench;
 mod browser;
 mod demo;
+mod fuzz;
 mod npm;
 mod simulate;
 mod size;
@@ -14,6 +15,7 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::browser::Browser;
+use crate::fuzz::Plan;
 use crate::simulate::Seeds;
 use crate::test::Step;
 use crate::tools::{Tool, Toolbox};
@@ -22,15 +24,18 @@ use crate::tools::{Tool, Toolbox};
 type Result<T, E = String> = std::result::Result<T, E>;
 
 const USAGE: &str = "\
-cargo xtask setup            install what the other commands need: wasm target, wasm-bindgen, Trunk, wasm-opt, npm packages, browsers
+cargo xtask setup            install what the other commands need: wasm target, wasm-bindgen, Trunk, wasm-opt, C++, npm packages, browsers
 cargo xtask bench            the npm package beside other libraries: bytes, time, calls, memory, written to bench/RESULTS.md
 cargo xtask demo [--release] set up, then serve the demo and its OpenID provider
+cargo xtask fuzz [SECONDS] [TARGET]
+                             inputs that coverage leads to, for every reader or the one named, a minute each unless it is said:
+                             callback jws metadata token_response www_authenticate
 cargo xtask npm              build the npm package in pkg/, and say how large it is
 cargo xtask simulate [--seeds N] [--from SEED]
                              many tabs, a provider and a user in virtual time: what must hold, holds
 cargo xtask size [--json]    what tokenkeep adds to a Leptos app, in bytes
 cargo xtask test [STEP...]   set up, then run everything, or only the steps named:
-                             fmt clippy docs native provider wasm e2e page npm www size
+                             fmt clippy docs native provider wasm e2e page npm www fuzz size
         [--browser NAME]     wasm and e2e in chromium (the default), firefox, webkit, or all of them
 cargo xtask help             this text";
 
@@ -38,6 +43,7 @@ cargo xtask help             this text";
 enum Task {
     Bench,
     Demo { release: bool },
+    Fuzz(Plan),
     Help,
     Npm,
     Setup,
@@ -67,6 +73,7 @@ fn parse(arguments: &[&str]) -> Result<Task> {
         ["bench"] => Ok(Task::Bench),
         ["demo"] => Ok(Task::Demo { release: false }),
         ["demo", "--release"] => Ok(Task::Demo { release: true }),
+        ["fuzz", arguments @ ..] => Plan::read(arguments).map(Task::Fuzz),
         ["help" | "--help" | "-h"] => Ok(Task::Help),
         ["npm"] => Ok(Task::Npm),
         ["setup"] => Ok(Task::Setup),
@@ -104,6 +111,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Bench => bench::run(&mut Toolbox::new()?),
         Task::Demo { release } => demo::serve(release),
+        Task::Fuzz(plan) => fuzz::run(&plan),
         Task::Help => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -111,7 +119,14 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Npm => npm::build(&mut Toolbox::new()?),
         Task::Setup => {
             let mut toolbox = Toolbox::new()?;
-            toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::Packages("demo/provider")])?;
+            toolbox.provide(&[
+                Tool::WasmTarget,
+                Tool::WasmBindgen,
+                Tool::Trunk,
+                Tool::Binaryen,
+                Tool::Cxx,
+                Tool::Packages("demo/provider"),
+            ])?;
             toolbox.provide(&Browser::ALL.map(Tool::Browser))?;
             eprintln!("Ready: `cargo xtask demo` serves the demo, `cargo xtask test --browser all` tests everything.");
             Ok(ExitCode::SUCCESS)
@@ -143,6 +158,7 @@ mod tests {
             Step::Page(Browser::Chromium),
             Step::Npm,
             Step::Www(Browser::Chromium),
+            Step::Fuzz,
             Step::Size,
         ];
         assert_eq!(parse(&["test"]), Ok(Task::Test(every.to_vec())));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::browser::Browser;
 use crate::tools::{Tool, Toolbox};
-use crate::{Result, npm, size};
+use crate::{Result, fuzz, npm, size};
 
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
@@ -34,11 +34,14 @@ pub(crate) enum Step {
     Npm,
     /// The TypeScript demo in place of the other one.
     Www(Browser),
+    /// Each reader of what comes from outside, for a minute.
+    Fuzz,
     Size,
 }
 
 impl Step {
-    pub(crate) const NAMES: [&str; 11] = ["fmt", "clippy", "docs", "native", "provider", "wasm", "e2e", "page", "npm", "www", "size"];
+    pub(crate) const NAMES: [&str; 12] =
+        ["fmt", "clippy", "docs", "native", "provider", "wasm", "e2e", "page", "npm", "www", "fuzz", "size"];
 
     /// The step of this name, once for each of the browsers if it runs in one.
     pub(crate) fn named(name: &str, browsers: &[Browser]) -> Result<Vec<Self>> {
@@ -55,6 +58,7 @@ impl Step {
             "page" => vec![Self::Page(Browser::Chromium)],
             "npm" => vec![Self::Npm],
             "www" => vec![Self::Www(Browser::Chromium)],
+            "fuzz" => vec![Self::Fuzz],
             "size" => vec![Self::Size],
             _ => return Err(format!("no such step: {name}")),
         })
@@ -72,6 +76,7 @@ impl Step {
             Self::Page(browser) => format!("page {}", browser.name()),
             Self::Npm => "npm".into(),
             Self::Www(browser) => format!("www {}", browser.name()),
+            Self::Fuzz => "fuzz".into(),
             Self::Size => "size".into(),
         }
     }
@@ -96,6 +101,7 @@ impl Step {
                 let run = [Tool::Packages("demo/provider"), Tool::Packages("www"), Tool::Browser(browser)];
                 built.into_iter().chain(run).collect()
             }
+            Self::Fuzz => vec![Tool::Cxx],
             Self::Size => vec![Tool::WasmTarget, Tool::WasmBindgen, Tool::Binaryen],
         }
     }
@@ -103,7 +109,10 @@ impl Step {
     /// Builds the demo unless it was built.
     fn run(self, toolbox: &mut Toolbox, demo: &mut Option<Tally>) -> Tally {
         match self {
-            Self::Fmt => check(toolbox.cargo().args(["fmt", "--all", "--check"])),
+            Self::Fmt => all([
+                check(toolbox.cargo().args(["fmt", "--all", "--check"])),
+                check(toolbox.cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])),
+            ]),
             Self::Clippy => clippy(toolbox),
             Self::Docs => docs(toolbox),
             Self::Native => native(toolbox),
@@ -125,6 +134,12 @@ impl Step {
                 Ok(_) => {
                     let built = check(toolbox.command("npm").args(["run", "build", "--prefix", "www"]));
                     if built.failed > 0 { built } else { e2e(toolbox, browser, "www/dist", false) }
+                }
+                Err(problem) => failed(&problem),
+            },
+            Self::Fuzz => match fuzz::all(toolbox, &fuzz::Plan::every()) {
+                Ok(outcomes) => {
+                    outcomes.into_iter().map(|held| if held { Tally::PASSED } else { Tally::FAILED }).fold(Tally::default(), Tally::and)
                 }
                 Err(problem) => failed(&problem),
             },
@@ -160,6 +175,7 @@ fn clippy(toolbox: &Toolbox) -> Tally {
         clippy(&[&["-p", "tokenkeep-npm", "--features", "device"], &WASM[..]].concat()),
         clippy(&[&apps[..], &WASM[..]].concat()),
         clippy(&[&["-p", "tokenkeep-npm", "--no-default-features", "--features", "confidential"], &WASM[..]].concat()),
+        check(&mut fuzz::clippy(toolbox)),
     ])
 }
 

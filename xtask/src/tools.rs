@@ -26,6 +26,8 @@ pub(crate) enum Tool {
     Binaryen,
     Browser(Browser),
     Crates,
+    /// A compiler for C++, of which libFuzzer is made.
+    Cxx,
     /// The npm packages of this folder.
     Packages(&'static str),
     RustSource,
@@ -106,6 +108,7 @@ impl Toolbox {
                 Tool::Binaryen => self.binaryen()?,
                 Tool::Browser(browser) => self.browser(browser)?,
                 Tool::Crates => self.crates()?,
+                Tool::Cxx => self.cxx()?,
                 Tool::Packages(folder) => self.packages(folder)?,
                 Tool::RustSource => self.rust_source()?,
                 Tool::Trunk => self.trunk()?,
@@ -245,7 +248,9 @@ impl Toolbox {
     }
 
     fn browser(&mut self, browser: Browser) -> Result<()> {
-        self.debian(browser)?;
+        let (name, programs) = (browser.name(), browser.programs());
+        let there = || programs.iter().all(|path| Path::new(path).exists());
+        self.debian(name, &format!("The tests in {name}"), programs, browser.packages(), there)?;
         if browser == Browser::Firefox {
             let install = Install {
                 package: "geckodriver",
@@ -260,15 +265,21 @@ impl Toolbox {
         Ok(())
     }
 
-    fn debian(&self, browser: Browser) -> Result<()> {
-        let (name, programs, packages) = (browser.name(), browser.programs(), browser.packages());
-        let missing = || programs.iter().any(|path| !Path::new(path).exists());
-        if !missing() {
+    fn cxx(&self) -> Result<()> {
+        // As cargo's build scripts look for it.
+        let compiler = env::var("CXX").unwrap_or_else(|_| "c++".into());
+        let there = || self.output(&compiler, &["--version"]).is_some();
+        self.debian(&compiler, "The fuzz targets", &[&compiler], &["g++"], there)
+    }
+
+    /// Lets Debian install what is not there.
+    fn debian(&self, name: &str, who: &str, programs: &[&str], packages: &[&str], there: impl Fn() -> bool) -> Result<()> {
+        if there() {
             found(name);
             return Ok(());
         }
         let advice = format!(
-            "The tests in {name} need {}. On Debian, as root:\n    apt-get update && apt-get install -y --no-install-recommends {}",
+            "{who} need {}. On Debian, as root:\n    apt-get update && apt-get install -y --no-install-recommends {}",
             programs.join(", "),
             packages.join(" "),
         );
@@ -287,7 +298,7 @@ impl Toolbox {
                 self.run(&format!("installing {} (about a minute)", packages.join(" ")), apt_get().args(install).args(packages))
             })
             .map_err(|problem| format!("{problem}\n{advice}"))?;
-        if missing() { Err(advice) } else { Ok(()) }
+        if there() { Ok(()) } else { Err(advice) }
     }
 
     /// What a program says, if it is there and succeeds.
