@@ -84,7 +84,7 @@ fuzz_target!(|data: &[u8]| {
         issuer: ISSUER,
         client_id: CLIENT_ID,
         trusted_audiences: &["partner".to_owned()],
-        nonce: &nonce,
+        nonce: Some(&nonce),
         max_age: (how & 4 == 4).then_some(MAX_AGE),
         acr: if how & 8 == 8 { &acr } else { &[] },
         beside: if how & 16 == 16 { Beside::Code { code: &code, state: &state } } else { Beside::AccessToken(&access_token) },
