@@ -23,6 +23,7 @@ import type {
   AuthError,
   AuthErrorCode,
   AuthErrorKind,
+  AuthorizationDetail,
   Claims,
   Ended,
   Event,

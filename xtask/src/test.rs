@@ -14,9 +14,9 @@ const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 const FEATURES: &str = "device,implicit,legacy,leptos,worker";
 
 /// What tokenkeep may add to an app: brotli bytes of wasm and js together. A little more than it does, so that growth shows.
-const SIZE_BUDGET: i64 = 107_000;
+const SIZE_BUDGET: i64 = 112_500;
 /// The same for a page whose keep is in a worker.
-const PAGE_BUDGET: i64 = 52_000;
+const PAGE_BUDGET: i64 = 53_000;
 
 /// The steps in the order in which they fail soonest.
 #[derive(Clone, Copy, Debug, PartialEq)]

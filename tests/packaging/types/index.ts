@@ -1,6 +1,7 @@
 // What an app may write.
 
 import { AuthError, open } from "tokenkeep";
+import { open as openIdToken, receiver } from "tokenkeep/form-post";
 import type { Auth, AuthErrorCode, AuthErrorKind, Claims, Ended, Event, Finished, Options, Rung, Session, SignInOptions } from "tokenkeep";
 
 import { is } from "./same.js";
@@ -23,6 +24,9 @@ export async function everyOption(): Promise<Auth> {
     postLogoutRedirectPath: "/",
     postLogoutRedirectUri: "https://app.example.com/",
     responseMode: "fragment",
+    receiver: receiver({ script: "/form-post-worker.js" }),
+    responseType: "code",
+    pushedAuthorizationRequests: true,
     oauthOnly: false,
     renewByFrame: true,
     renewByRedirect: false,
@@ -179,3 +183,16 @@ export async function disposed(options: Options): Promise<Claims | undefined> {
 }
 
 export const readonlyLists: SignInOptions = { prompt: ["login"] as const, preferredAcr: ["1"] as const, extra: Object.freeze({ a: "b" }) };
+
+export async function whoItIs(): Promise<string | undefined> {
+  const { claims, error, returnTo, signIn } = await openIdToken({ issuer: "https://login.example.com", clientId: "my-app", script: "/sw.js" });
+  is<AuthError | undefined>()(error);
+  is<string | undefined>()(returnTo);
+  await signIn({ prompt: "login" });
+  return claims?.sub;
+}
+
+export async function inDetail(auth: Auth): Promise<readonly unknown[]> {
+  await auth.signIn({ authorizationDetails: [{ type: "payment", amount: "1.00" }] });
+  return auth.session.status === "signed_in" ? auth.session.authorizationDetails.map(({ type, amount }) => [type, amount]) : [];
+}

@@ -28,7 +28,7 @@ void open({ issuer: "https://login.example.com" });
 // @ts-expect-error TS2322: an option is of the wrong type
 void open({ ...options, clientId: 1 });
 // @ts-expect-error TS2322: one of its words is
-void open({ ...options, responseMode: "form_post" });
+void open({ ...options, responseMode: "web_message" });
 // @ts-expect-error TS2353: there is no option of this name
 void open({ ...options, clientSecret: "secret" });
 // @ts-expect-error TS2561: nor of this one
