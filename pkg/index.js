@@ -6,15 +6,13 @@ import { handOver, takeResponse } from "./response.js";
 
 export { AuthError };
 
-/** Where a keep may be, the best first. */
-const KEEPS = ["shared", "worker", "page"];
-
-export async function open(options) {
+/** `open` of an entry with wasm of its own, whose keep may be in these places, the best first. */
+export const opener = (KEEPS, entry) => async (options) => {
   if (typeof window === "undefined" || typeof document === "undefined") {
-    return new Auth();
+    return new Auth(entry);
   }
   const before = takeResponse();
-  const { wasm, worker, keep = "shared", lingerSeconds = 60, pending, finishSignIn, ...config } = own(options);
+  const { wasm, worker, keep = KEEPS[0], lingerSeconds = 60, pending, finishSignIn, ...config } = own(options);
   expect("finishSignIn", finishSignIn, "boolean");
   expect("wasm", wasm, "string", "object");
   expect("worker", worker, "string", "object");
@@ -26,8 +24,8 @@ export async function open(options) {
   if (!Array.isArray(keeps) || keeps.length === 0 || ![keep].flat().every((keep) => KEEPS.includes(keep))) {
     expect("keep", keeps, "a keep");
   }
-  return Auth.begin(keeps, finishSignIn, { config: json(config), before, wasm, worker, linger: lingerSeconds * 1000, pending });
-}
+  return Auth.begin(keeps, finishSignIn, { ...entry, config: json(config), before, wasm, worker, linger: lingerSeconds * 1000, pending });
+};
 
 class Auth {
   #handle;
@@ -37,9 +35,13 @@ class Auth {
   #listeners = new Set();
   #events = new Set();
 
+  constructor({ extend }) {
+    extend?.(this, (work) => this.#call(work));
+  }
+
   /** Opens it in the first of these places where that works. */
   static async begin([keep, ...others], finishSignIn, options) {
-    const auth = new Auth();
+    const auth = new Auth(options);
     const tell = (told) => auth.#hear(JSON.parse(told));
     try {
       auth.#handle = await (keep === "page" ? here(options, tell) : elsewhere(keep, options, tell));
@@ -71,6 +73,9 @@ class Auth {
   subscribe = (listener) => add(this.#listeners, () => listener());
 
   on(type, listener) {
+    if (["*", "api_answered"].includes(type)) {
+      this.#handle?.listen?.();
+    }
     return add(this.#events, (event) => {
       if (type === "*" || type === event.type) {
         listener(event);
@@ -181,10 +186,12 @@ class Auth {
 /** Where the wasm is, unless the app says. */
 const located = () => new URL("./wasm/tokenkeep_bg.wasm", import.meta.url);
 
+export const open = /* @__PURE__ */ opener(["shared", "worker", "page"], { load: () => import("./wasm/tokenkeep.js"), located });
+
 /** Opens a keep in this page. */
-async function here({ config, before, wasm }, tell) {
+async function here({ config, before, wasm, load, located }, tell) {
   try {
-    const [binding, source] = await Promise.all([import("./wasm/tokenkeep.js"), wasm ?? fetch(located())]);
+    const [binding, source] = await Promise.all([load(), wasm ?? fetch(located())]);
     await binding.default({ module_or_path: source });
     return binding.open(config, before, tell);
   } catch (cause) {
@@ -201,7 +208,8 @@ async function elsewhere(kind, { config, linger, pending, wasm, worker }, tell) 
   const given = await (wasm ?? located());
   const source = given instanceof Response ? await given.arrayBuffer() : given;
   const isAddress = typeof source === "string" || source instanceof URL;
-  return connect(kind, { config, linger, pending, script, wasm: isAddress ? new URL(source, document.baseURI).href : source, tell });
+  const address = () => new URL(source, document.baseURI).href;
+  return connect(kind, { config, linger, pending, script, wasm: isAddress ? address() : source, tell, listens: false });
 }
 
 function unavailable(code, message, cause) {

@@ -1,14 +1,26 @@
 // The keep in a worker: tokens are here, and no page sees one. `remote.js` is the other end of each port; the keep itself is Rust, and
 // `serve` is told how to make it.
 //
-// What a page may say: open, here, call, abort, note, frame, woke, away, close. What it is told: opened or failed, answers, states and
-// events, what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
+// What a page may say: open, here, listen, call, abort, note, frame, woke, away, close. What it is told: opened or failed, answers, states
+// and events, what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
 
 import { NOTE, hold, nameOf, whenFree } from "./wire.js";
 
 const METHODS = ["access_token", "fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
 
 const SMALL = 65_536;
+
+/** What is told only to pages that listen to it: the rest is rare. */
+const FREQUENT = '"type":"api_answered"';
+
+/** How much of a body is on its way to a page, in bytes. */
+const WINDOW = 2_097_152;
+
+/** How long what is already on its way may take, in milliseconds. */
+const SOON = 1;
+
+/** How long a database may take, in milliseconds. */
+const PATIENCE = 2_000;
 
 let serve;
 const served = new Promise((resolve) => (serve = resolve));
@@ -31,8 +43,11 @@ let leaving;
 let lingers = 0;
 let isDurable = false;
 let stored = Promise.resolve();
-/** What pages were told to note, lately: they hear of it from each other. */
+let hangs = false;
+/** What was noted lately, here or before: pages hear of it from each other, however late. */
 const noted = [];
+/** What is noted now. */
+const notes = new Map();
 /** A lock that is free when this worker has gone. */
 let alive;
 /** The pages that are there, the latest last. */
@@ -44,6 +59,7 @@ class Page {
   #port;
   #handle;
   #aborts = new Map();
+  #listens;
   #lock;
 
   constructor(port) {
@@ -60,16 +76,20 @@ class Page {
     this.#port.postMessage(message, transfer);
   }
 
-  on_open({ framedBy, locks, ...options }) {
+  on_open({ framedBy, locks, listens, ...options }) {
     if (this.#handle !== undefined) {
       return;
     }
     this.#here();
+    this.#listens = listens;
     // What is told to a page in the back/forward cache ends it. It hears how things are when it comes back.
-    const told = (told) => pages.has(this) && this.post(["tell", told]);
+    const told = (told) => pages.has(this) && (this.#listens || !told.includes(FREQUENT)) && this.post(["tell", told]);
     this.#handle = opened(options).then((kept) => kept.join(framedBy, (message) => this.#ask(message), told));
     this.#handle.then(
-      async (handle) => this.post(["opened", handle.state(), handle.signed_out_just_now(), locks && (await (alive ??= hold()))]),
+      async (handle) => {
+        const lock = locks && (await (alive ??= hold()));
+        this.post(["opened", handle.state(), handle.signed_out_just_now(), lock]);
+      },
       (why) => this.post(["failed", ...spoken(why)]),
     );
   }
@@ -104,17 +124,18 @@ class Page {
       const response = await handle.fetch(new Request(url, { ...init, signal: abort.signal }), once);
       const { status, statusText, headers, redirected, type, body } = response;
       const answer = { status, statusText, headers: [...headers], url: response.url, redirected, type, body };
-      if (body === null) {
-        return [answer, []];
+      if (body !== null) {
+        const isSmall = Number(headers.get("content-length") ?? Infinity) <= SMALL;
+        answer.body = isSmall ? await response.arrayBuffer() : await sent(body.getReader());
       }
-      // A small one is there at once, and costs less than a stream.
-      if (Number(headers.get("content-length") ?? Infinity) <= SMALL || !canTransferStreams()) {
-        answer.body = await response.arrayBuffer();
-      }
-      return [answer, [answer.body]];
+      return [answer, body === null ? [] : [answer.body]];
     } finally {
       this.#aborts.delete(id);
     }
+  }
+
+  on_listen() {
+    this.#listens = true;
   }
 
   on_abort(id) {
@@ -122,13 +143,10 @@ class Page {
   }
 
   async on_note(key, text) {
-    if (noted.some((note) => note[0] === key && note[1] === text)) {
-      // Our own word, and perhaps not our last one.
-      return;
-    }
-    if (`${key}`.startsWith(NOTE) && ["string", "undefined"].includes(typeof text)) {
-      (await keeping)?.note(`${key}`, text);
-      this.on_woke("visible");
+    const kept = `${key}`.startsWith(NOTE) && ["string", "undefined"].includes(typeof text) && (await keeping?.catch(() => {}));
+    if (kept && isNews(key, text)) {
+      heard(kept, key, text);
+      (await this.#handle)?.woke("visible");
     }
   }
 
@@ -181,7 +199,7 @@ function opened(options) {
   return keeping;
 }
 
-async function begin({ config, wasm, linger, pending, outlives, notes }) {
+async function begin({ config, wasm, linger, pending, outlives, notes: before }) {
   // Nobody opens another keep in this name.
   if (self.name !== (await nameOf(config, wasm, { linger, pending }))) {
     const message = "this worker has another configuration, or is of another version than the page";
@@ -192,7 +210,7 @@ async function begin({ config, wasm, linger, pending, outlives, notes }) {
   const durable = pending === undefined ? !outlives : pending === "durable";
   // What a page has noted is from before; later ones have it from here.
   const known = durable ? await logins("readonly", (store) => [store.getAllKeys(), store.getAll()]) : [];
-  notes.filter(([key]) => key.startsWith(NOTE)).forEach(([key, text]) => kept.note(key, text));
+  before.filter((note) => note[0].startsWith(NOTE) && isNews(...note)).forEach((note) => heard(kept, ...note));
   known[0]?.result.forEach((key, index) => kept.note(key, known[1].result[index]));
   isDurable = durable;
   lingers = linger;
@@ -208,11 +226,12 @@ const posts = {
     }
   },
 
-  /** What all pages shall note. */
-  note(...note) {
-    noted.push(note);
-    noted.splice(0, noted.length - 20);
-    pages.forEach((page) => page.post(["note", ...note]));
+  /** What all pages shall note, in the place of what. */
+  note(key, text) {
+    isNews(key, text);
+    const before = notes.get(key);
+    notes.set(key, text);
+    pages.forEach((page) => page.post(["note", key, text, before]));
   },
 
   /** What the latest page shall show, or whoever shows it shall remove. False when there is no page. */
@@ -224,36 +243,58 @@ const posts = {
   },
 };
 
+function isNews(key, text) {
+  const isNews = !noted.some((note) => note[0] === key && note[1] === text);
+  if (isNews) {
+    noted.push([key, text]);
+    noted.splice(0, noted.length - 100);
+  }
+  return isNews;
+}
+
+function heard(kept, key, text) {
+  notes.set(key, text);
+  kept.note(key, text);
+}
+
 function post([what, ...rest]) {
   return posts[what](...rest);
 }
 
 /**
  * Sign-ins that wait for their response, for an engine that ends a worker with its page: a verifier and a nonce, until they are used. What
- * cannot be stored is in memory only.
+ * cannot be stored is in memory only; and so is all that comes after a database that did not answer, since nobody waits for it twice.
  */
 async function logins(mode, ask) {
-  try {
+  let database, transaction, patience;
+  const asking = async () => {
     const opening = indexedDB.open("tokenkeep.logins");
     opening.onupgradeneeded = () => opening.result.createObjectStore("logins");
-    const database = await new Promise((resolve, reject) => {
+    database = await new Promise((resolve, reject) => {
       opening.onsuccess = () => resolve(opening.result);
-      opening.onerror = opening.onblocked = () => reject(opening.error);
+      opening.onerror = () => reject(opening.error);
     });
-    try {
-      const transaction = database.transaction("logins", mode);
-      const asked = ask(transaction.objectStore("logins"));
-      await new Promise((resolve, reject) => {
-        transaction.oncomplete = resolve;
-        transaction.onabort = () => reject(transaction.error);
-      });
-      return asked;
-    } finally {
-      database.close();
+    if (hangs) {
+      // Too late: others may open it now.
+      return [];
     }
-  } catch {
-    return [];
-  }
+    transaction = database.transaction("logins", mode);
+    const asked = ask(transaction.objectStore("logins"));
+    await new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = () => reject(transaction.error);
+    });
+    return asked;
+  };
+  const late = new Promise((resolve) => {
+    patience = setTimeout(() => {
+      hangs = true;
+      resolve([]);
+      transaction?.abort();
+    }, PATIENCE);
+  });
+  const asked = hangs ? [] : asking().catch(() => []).finally(() => database?.close());
+  return Promise.race([asked, late]).finally(() => clearTimeout(patience));
 }
 
 /** Without pages the keep forgets its tokens after a while: a reload takes less. */
@@ -268,20 +309,65 @@ function spoken(why) {
   return typeof why === "string" ? [why] : [undefined, `${why}`, why?.name];
 }
 
-let transfers;
-function canTransferStreams() {
-  if (transfers === undefined) {
-    const { port1 } = new MessageChannel();
-    try {
-      const stream = new ReadableStream();
-      port1.postMessage(stream, [stream]);
-      transfers = true;
-    } catch {
-      transfers = false;
+/** A body whose length is unknown, or the port by which it comes. As a whole it costs less, if it is small and does not take long. */
+async function sent(reader) {
+  const pieces = [];
+  let [size, next, piece] = [0, reader.read()];
+  const soon = () => new Promise((resolve) => setTimeout(resolve, SOON));
+  // What breaks off is an answer all the same.
+  while (size <= SMALL && (piece = await Promise.race([next, soon()]).catch(() => {})) !== undefined) {
+    if (piece.done) {
+      return joined(pieces, size);
     }
-    port1.close();
+    pieces.push(piece.value);
+    size += piece.value.length;
+    next = reader.read();
   }
-  return transfers;
+  const { port1, port2 } = new MessageChannel();
+  void flow(reader, [...pieces.map((value) => ({ value })), next], port1);
+  return port2;
+}
+
+/** Sends a body by a port, piece by piece, as fast as it is read there. Whoever does not want the rest says so, or is gone. */
+async function flow(reader, begun, port) {
+  let [room, go, isOver] = [WINDOW, () => {}, false];
+  const over = () => {
+    [room, isOver] = [Infinity, true];
+    void reader.cancel().catch(() => {});
+    go();
+  };
+  port.onmessage = ({ data }) => {
+    room += data ?? 0;
+    data === undefined ? over() : go();
+  };
+  port.onclose = over;
+  const post = (piece, transfer = []) => isOver || port.postMessage(piece, transfer);
+  try {
+    for (;;) {
+      const { done, value } = await (begun.shift() ?? reader.read());
+      if (done) {
+        break;
+      }
+      room -= value.length;
+      post(value, [value.buffer]);
+      while (room <= 0) {
+        await new Promise((resolve) => (go = resolve));
+      }
+    }
+    post(undefined);
+  } catch (why) {
+    post(spoken(why));
+  }
+}
+
+function joined(pieces, size) {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole.buffer;
 }
 
 self.addEventListener("connect", ({ ports: [port] }) => new Page(port));

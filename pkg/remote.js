@@ -17,7 +17,7 @@ export class NotStarted extends Error {}
  * Opens a keep in a worker of this kind, or finds the one that is there.
  * @throws {NotStarted} when there is no such worker. What the keep itself refuses is thrown as it is.
  */
-export async function connect(kind, { config, script, wasm, linger, pending, tell }) {
+export async function connect(kind, { config, script, wasm, linger, pending, tell, listens = true }) {
   const name = await nameOf(config, wasm, { linger, pending }).catch((cause) => {
     const message = `what was given as wasm is none: ${cause}`;
     throw JSON.stringify({ code: "wasm_unavailable", kind: "misconfigured", retryable: false, message });
@@ -35,7 +35,10 @@ export async function connect(kind, { config, script, wasm, linger, pending, tel
       starting.signal.addEventListener("abort", () => clearTimeout(late));
       const { port, outlives } = start(kind, script, name, fail, starting.signal);
       remote = new Remote(port, tell, resolve, reject);
-      remote.send(["open", { config, wasm, linger, pending, outlives, locks: LOCKS, framedBy: framedBy(), notes: notes() }]);
+      const options = { config, wasm, linger, pending, outlives, listens, locks: LOCKS, framedBy: framedBy(), notes: notes() };
+      remote.send(["open", options]);
+      // It may have begun with others.
+      remote.note(options.notes);
       remote.here();
     }).catch((why) => {
       throw why instanceof NotStarted || typeof why === "string" ? why : new NotStarted(`no ${kind} worker`, { cause: why });
@@ -89,6 +92,7 @@ class Remote {
   #gone = new AbortController();
   /** What all calls are rejected with, when nobody answers any more. */
   #ended;
+  #lost = new AbortController();
   /** The lock that is free when the worker has gone. */
   #alive;
   #here;
@@ -118,7 +122,7 @@ class Remote {
       submit: (url, fields) => submit(url, fields),
       tell_parent: (text) => parent.postMessage(text, location.origin),
       frame: (number, url) => this.#frame(number, url),
-      note: (key, text) => noted(key, text),
+      note: noted,
     };
     on(port, "message", ({ data: [what, ...rest] }) => does[what](...rest));
     on(window, "online", () => this.send(["woke", "online"]));
@@ -130,17 +134,24 @@ class Remote {
     on(window, "pageshow", ({ persisted }) => {
       if (persisted) {
         this.send(["woke", "pageshow"]);
+        this.note(notes());
         this.here();
         this.#watch();
       }
     });
     on(document, "visibilitychange", () => document.visibilityState === "visible" && this.send(["woke", "visible"]));
-    on(window, "storage", ({ key, newValue }) => key?.startsWith(NOTE) && this.send(["note", key, newValue ?? undefined]));
+    // What it is about may be long past.
+    on(window, "storage", ({ key }) => key?.startsWith(NOTE) && this.note([[key, localStorage.getItem(key) ?? undefined]]));
     port.start();
   }
 
   send(message, transfer = []) {
     this.#port.postMessage(message, transfer);
+  }
+
+  /** Tells what is noted. */
+  note(notes) {
+    notes.forEach((note) => this.send(["note", ...note]));
   }
 
   /** Shows by a lock that this page is there. */
@@ -197,7 +208,12 @@ class Remote {
     const abort = () => this.send(["abort", id]);
     signal.addEventListener("abort", abort, { once: true });
     const call = this.#call("fetch", [{ url, ...init }, once], undefined, transfer);
-    return respond(await call.finally(() => signal.removeEventListener("abort", abort)), signal);
+    return respond(await call.finally(() => signal.removeEventListener("abort", abort)), signal, this.#lost.signal);
+  }
+
+  /** The keep tells from now on of every answer of an API, too. */
+  listen() {
+    this.send(["listen"]);
   }
 
   access_token(url) {
@@ -261,7 +277,10 @@ class Remote {
   }
 
   #watch() {
-    const gone = () => this.#end("keep_gone", "the worker that kept the session has gone: reload the page");
+    const gone = () => {
+      this.#end("keep_gone", "the worker that kept the session has gone: reload the page");
+      this.#lost.abort();
+    };
     whenFree(this.#alive, gone, this.#here.signal);
   }
 
@@ -305,11 +324,52 @@ function thrown(json, message, name) {
   return json ?? (name === "AbortError" ? new DOMException(message, name) : new TypeError(message));
 }
 
-function respond({ status, statusText, headers, body, ...rest }, signal) {
-  // Who aborts aborts the reading, too.
-  const read = body instanceof ReadableStream ? body.pipeThrough(new TransformStream(), { signal }) : body;
+function respond({ status, statusText, headers, body, ...rest }, signal, lost) {
+  const read = body instanceof MessagePort ? flowing(body, signal, lost) : body;
   const response = new Response(read, { status: status === 0 ? 200 : status, statusText, headers });
   return dressed(response, { ...rest, status, ok: response.ok && status !== 0 });
+}
+
+/** A body that comes by a port, as fast as it is read. Who aborts aborts the reading, too. */
+function flowing(port, signal, lost) {
+  let taken = 0;
+  const over = new AbortController();
+  const end = () => {
+    over.abort();
+    // No news is that nothing more is wanted.
+    port.postMessage(undefined);
+    port.close();
+  };
+  const start = (controller) => {
+    const on = (target, event, heard) => target.addEventListener(event, heard, { signal: over.signal });
+    const fail = (why) => {
+      controller.error(why);
+      end();
+    };
+    const broken = () => fail(new TypeError("the rest of the answer does not come any more"));
+    on(port, "message", ({ data }) => {
+      if (data === undefined) {
+        controller.close();
+        end();
+      } else if (Array.isArray(data)) {
+        fail(thrown(...data));
+      } else {
+        taken += data.length;
+        controller.enqueue(data);
+      }
+    });
+    on(port, "close", broken);
+    on(lost, "abort", broken);
+    // In the back/forward cache a page must not be told anything.
+    on(window, "pagehide", broken);
+    on(signal, "abort", () => fail(signal.reason));
+    signal.aborted ? fail(signal.reason) : port.start();
+  };
+  const pull = () => {
+    port.postMessage(taken);
+    taken = 0;
+  };
+  return new ReadableStream({ start, pull, cancel: end }, { highWaterMark: 0 });
 }
 
 /** What a Response made by a script does not say. */
@@ -376,9 +436,13 @@ function notes() {
   }
 }
 
-function noted(key, text) {
+function noted(key, text, before) {
   try {
-    text === undefined ? localStorage.removeItem(key) : localStorage.setItem(key, text);
+    const now = localStorage.getItem(key) ?? undefined;
+    // A page that stood still finds something newer there.
+    if (now === undefined || now === before) {
+      text === undefined ? localStorage.removeItem(key) : localStorage.setItem(key, text);
+    }
   } catch {
     // Without storage there is nothing to find later.
   }

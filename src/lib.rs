@@ -27,8 +27,10 @@
 //! | [`keep`] | the secret side: tokens, and the requests that carry them |
 //! | [`page`] | the visible side: what an app holds |
 //! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
+//! | `implicit` | who the user is, and nothing else: an ID token that comes as a form; feature `implicit` |
 //! | `leptos` | components for Leptos; feature `leptos` |
 //! | `worker` | a keep in a SharedWorker that all tabs use; feature `worker` |
+//! | `protocol::device` | sign-in on another device, for a screen without a keyboard; feature `device` |
 //! | [`manual`] | threats, defaults, and where we differ from a specification |
 //!
 //! ```text
@@ -39,6 +41,8 @@
 
 #[cfg(target_family = "wasm")]
 pub mod browser;
+#[cfg(feature = "implicit")]
+pub mod implicit;
 pub mod keep;
 #[cfg(feature = "leptos")]
 pub mod leptos;
@@ -48,6 +52,8 @@ pub mod protocol;
 pub mod session;
 
 pub use keep::{Config, Event, Session};
+#[cfg(feature = "device")]
+pub use page::DeviceSignIn;
 pub use page::{Client, Finished, KeptIn, SignOut, State, Subscription};
 #[cfg(feature = "worker")]
 pub use page::{Kept, Worker, worker};

@@ -15,6 +15,8 @@
 mod catalogue;
 mod flows;
 mod fuzz;
+#[cfg(feature = "implicit")]
+mod implicit;
 mod npm;
 mod pages;
 mod secrets;

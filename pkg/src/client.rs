@@ -19,7 +19,7 @@ use crate::{boxed, json, promise, thrown};
 /// A client, for as long as JavaScript holds it.
 #[wasm_bindgen]
 pub struct Handle {
-    client: Client,
+    pub(crate) client: Client,
     place: Place,
     _listening: [Subscription; 2],
 }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "device")]
+pub mod device;
 mod json;
 
 use std::pin::Pin;

@@ -14,6 +14,8 @@ use super::{
     Arg::{Is, Text, Value},
     call, fetch, new, settled, text,
 };
+#[cfg(feature = "device")]
+use crate::page::DeviceSignIn;
 use crate::{
     keep::{
         Config, Event, Session,
@@ -269,6 +271,17 @@ impl Link for There {
                 self.told.leavings.tell(&false);
             }
             outcome
+        })
+    }
+
+    #[cfg(feature = "device")]
+    fn sign_in_by_device(self: Rc<Self>) -> Answer<'static, Result<DeviceSignIn, Error>> {
+        let door = self.found();
+        Box::pin(async move {
+            match door.await? {
+                Door::Here(link) => link.sign_in_by_device().await,
+                Door::There(..) => Err(Misconfigured::DeviceElsewhere.into()),
+            }
         })
     }
 

@@ -28,6 +28,8 @@ pub struct Config {
     client_id: String,
     clock_leeway: Duration,
     clock_skew: ClockSkew,
+    #[cfg(feature = "device")]
+    device_authorization: bool,
     discovery: Discovery,
     expose_access_token: bool,
     form_post_receiver: bool,
@@ -78,6 +80,8 @@ impl Config {
             client_id: client_id.into(),
             clock_leeway: Duration::from_secs(30),
             clock_skew: ClockSkew::NONE,
+            #[cfg(feature = "device")]
+            device_authorization: false,
             discovery: Discovery::OpenId,
             expose_access_token: false,
             form_post_receiver: false,
@@ -135,6 +139,8 @@ impl Config {
                     config.clock_leeway = Duration::from_secs(seconds);
                 }
                 "clock_skew_seconds" => config.clock_skew = ClockSkew::read(value).ok_or_else(wrong)?,
+                #[cfg(feature = "device")]
+                "dangerous_device_authorization" => config.device_authorization = flag()?,
                 "dangerous_expose_access_token" => config.expose_access_token = flag()?,
                 "dangerous_front_channel_logout_without_session" => config.front_channel_logout_session_required = !flag()?,
                 "form_post_receiver" => config.form_post_receiver = flag()?,
@@ -195,7 +201,7 @@ impl Config {
             _ => None,
         };
         let (redirect, post_logout) = (&self.redirect, &self.post_logout_redirect);
-        Json::object(vec![
+        let members = vec![
             ("api", (!self.api.is_empty()).then(|| Json::Array(self.api.iter().map(api).collect()))),
             ("audience", self.audience.as_ref().map(Json::from)),
             ("client_id", text(&self.client_id)),
@@ -221,7 +227,10 @@ impl Config {
             ("scopes", (self.scopes != usual.scopes).then(|| Json::from(&self.scopes))),
             ("trusted_audiences", list(&self.trusted_audiences)),
             ("user_info", (self.user_info == UserInfoFormat::Signed).then(|| "signed".into())),
-        ])
+        ];
+        #[cfg(feature = "device")]
+        let members = [members, vec![("dangerous_device_authorization", flag(self.device_authorization, false))]].concat();
+        Json::object(members)
     }
 
     /// An API that gets the access token: scheme, host, port and path prefix, compared exactly. Nothing else ever gets it.
@@ -261,6 +270,21 @@ impl Config {
     /// How this device's clock is known to differ. [`Misbehaved::ClockSkew`](crate::protocol::Misbehaved::ClockSkew) tells.
     pub fn clock_skew(mut self, skew: ClockSkew) -> Config {
         self.clock_skew = skew;
+        self
+    }
+
+    /// Users may sign in on another device ([`Client::sign_in_by_device`](crate::Client::sign_in_by_device)): then whoever gets somebody to enter a
+    /// code is signed in as them. Nothing ties the one who agrees to the screen that shows the code, so a code can be sent by mail, and a user
+    /// who believes it hands over their account ([RFC 8628 §5.4](https://www.rfc-editor.org/rfc/rfc8628#section-5.4), RFC 10027).
+    ///
+    /// Only for a screen where nobody can type, such as a television's: a page must redirect where it can (RFC 10017 §7.3). Register a client
+    /// for it of its own, that may do nothing else.
+    ///
+    /// Who signed in elsewhere has no session at the provider in this browser. So such a session is renewed by the refresh token only, and
+    /// neither in a hidden frame nor by a redirect, where it could be somebody else's.
+    #[cfg(feature = "device")]
+    pub fn dangerous_device_authorization(mut self) -> Config {
+        self.device_authorization = true;
         self
     }
 
@@ -438,11 +462,18 @@ impl Config {
             return Err(Misconfigured::FormPostReceiverMissing);
         }
         let place = |place: &Place| place.at(origin).ok_or(Misconfigured::RedirectUriMalformed);
+        // Whether it is in this browser that users have a session at the provider.
+        #[cfg(feature = "device")]
+        let here = !self.device_authorization;
+        #[cfg(not(feature = "device"))]
+        let here = true;
         Ok(Settings {
             access: main,
             api,
             clock_leeway: self.clock_leeway,
             clock_skew: self.clock_skew,
+            #[cfg(feature = "device")]
+            device_authorization: self.device_authorization,
             discovery: self.discovery,
             expose_access_token: self.expose_access_token,
             front_channel_logout_session_required: self.front_channel_logout_session_required,
@@ -459,8 +490,8 @@ impl Config {
                 response_type: self.response_type,
             },
             pushed_authorization_requests: self.pushed_authorization_requests,
-            renew_by_frame: self.renew_by_frame,
-            renew_by_redirect: self.renew_by_redirect,
+            renew_by_frame: self.renew_by_frame && here,
+            renew_by_redirect: self.renew_by_redirect && here,
             token_type: self.token_type,
             trusted_audiences: self.trusted_audiences.clone(),
             user_info: self.user_info,
@@ -476,6 +507,8 @@ pub struct Settings {
     pub(crate) api: Vec<(Destination, Access)>,
     pub(crate) clock_leeway: Duration,
     pub(crate) clock_skew: ClockSkew,
+    #[cfg(feature = "device")]
+    pub(crate) device_authorization: bool,
     pub(crate) discovery: Discovery,
     pub(crate) expose_access_token: bool,
     pub(crate) front_channel_logout_session_required: bool,

@@ -61,6 +61,13 @@ impl Handle {
         Box::pin(keep.clone().begin(sign_in, return_to))
     }
 
+    /// Begins a sign-in on another device, or joins the one that is under way.
+    #[cfg(feature = "device")]
+    pub(crate) fn begin_by_device(&self) -> Answer<'static, Result<Rc<super::device::Attempt>, Error>> {
+        let Handle::Here(keep) = self;
+        Box::pin(keep.clone().begin_by_device())
+    }
+
     /// Hands over a response. When this returns, before anything is awaited, the pending login has been used up.
     pub fn finish(&self, callback: Callback) -> Taken {
         let Handle::Here(keep) = self;

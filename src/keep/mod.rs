@@ -5,11 +5,15 @@
 //! keep in a worker gives them to nobody.
 
 mod config;
+#[cfg(feature = "device")]
+pub(crate) mod device;
 mod event;
 mod fetch;
 pub(crate) mod flight;
 mod frame;
 mod handle;
+#[cfg(feature = "implicit")]
+mod identity;
 mod journal;
 mod keys;
 mod mark;
@@ -17,7 +21,7 @@ mod pending;
 pub mod ports;
 mod proof;
 mod renew;
-mod signal;
+pub(crate) mod signal;
 mod tabs;
 mod tokens;
 
@@ -34,6 +38,8 @@ pub use fetch::Destination;
 use flight::Flight;
 pub use frame::{AFTER_LOAD as FRAME_AFTER_LOAD, DEADLINE as FRAME_DEADLINE};
 pub use handle::{Handle, Leaving, Taken};
+#[cfg(feature = "implicit")]
+pub(crate) use identity::IdentityKeep;
 use journal::SignOutOf;
 pub use journal::{LEASE, PATIENCE as JOURNAL_PATIENCE};
 pub use keys::{LIFE as KEYS_LIFE, REREAD_AFTER as KEYS_REREAD_AFTER};
@@ -51,8 +57,8 @@ use crate::{
     protocol::{
         self, Accepted, Access, AuthorizationCode, AuthorizationRequest, Cache, Callback, Challenge, Claims, Discovery, EndSession,
         Entropy, Error, Expected, FrontChannelLogout, Granted, Interrupted, Issuer, Json, Jwks, Metadata, Misbehaved, Misconfigured,
-        Moment, PendingLogin, Prompt, Request, Response, Scope, Secret, SignIn, Signed, Source, StateDigest, UnixTime, Unverified,
-        authorize::authorize, id_token::Beside, logout, user_info,
+        Moment, PendingLogin, Prompt, Request, Response, Scope, Secret, SignIn, Signed, SignedResponse, Source, StateDigest, UnixTime,
+        Unverified, authorize::authorize, id_token::Beside, logout, user_info,
     },
     session::{BREATH, Ended, Input, Life, Rung},
 };
@@ -114,6 +120,8 @@ pub struct Keep {
     /// How many refresh tokens this tab presented, or may have.
     presentations: Cell<u64>,
     proofs: proof::Proofs,
+    #[cfg(feature = "device")]
+    device: device::Device,
     // The other tabs.
     tabs: tabs::Tabs,
     // Another user signed in elsewhere: this page is not theirs.
@@ -152,16 +160,23 @@ struct Redeemed {
     granted: Granted,
     claims: Option<Claims>,
     id_token: Option<Secret<String>>,
-    nonce: Secret<String>,
+    nonce: Option<Secret<String>>,
     since: Moment,
 }
 
 impl Keep {
     /// A keep with nothing in it. It listens to the keeps of other tabs.
     pub fn new(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
+        let keep = Keep::alone(settings, ports, report);
+        keep.listen();
+        keep
+    }
+
+    /// The same, which listens to nobody.
+    fn alone(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
         let client_id = &settings.registration.client_id;
         let (name, mark_key) = (mark::name(&settings.issuer, client_id), mark::Mark::key(&settings.issuer, client_id));
-        let keep = Rc::new(Keep {
+        Rc::new(Keep {
             settings,
             ports,
             report,
@@ -183,11 +198,11 @@ impl Keep {
             redirecting: Cell::default(),
             presentations: Cell::default(),
             proofs: proof::Proofs::default(),
+            #[cfg(feature = "device")]
+            device: device::Device::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
-        });
-        keep.listen();
-        keep
+        })
     }
 
     fn tell(&self, event: Event) {
@@ -323,7 +338,7 @@ impl Keep {
             Discovery::OAuth => None,
             Discovery::OpenId => {
                 let id_token = id_token.as_ref().ok_or(Misbehaved::IdTokenMissing)?;
-                let claims = self.verified(id_token, &login, Beside::AccessToken(&granted.access_token), &metadata).await?;
+                let claims = self.verified(id_token, Some(&login), Beside::AccessToken(&granted.access_token), &metadata).await?;
                 // OpenID Connect Core §3.3.3.6: "the iss and sub Claim Values MUST be identical in both ID Tokens".
                 if subject.is_some_and(|subject| subject != claims.subject()) {
                     return Err(Misbehaved::UserChanged.into());
@@ -335,7 +350,7 @@ impl Keep {
             granted,
             claims,
             id_token: id_token.filter(|_| self.settings.discovery == Discovery::OpenId),
-            nonce: login.nonce,
+            nonce: Some(login.nonce),
             since,
         })
     }
@@ -347,24 +362,28 @@ impl Keep {
                 Accepted::Code(code) => return Ok(code),
                 Accepted::Hybrid(response) => {
                     let AuthorizationCode { code, state, login, .. } = &response.code;
-                    let claims = self.verified(&response.id_token, login, Beside::Code { code, state }, metadata).await?;
+                    let claims = self.verified(&response.id_token, Some(login), Beside::Code { code, state }, metadata).await?;
                     return Ok(response.verified(&claims));
                 }
-                Accepted::Signed(response) => {
-                    let unverified = Unverified::read(response.response.expose(), &metadata.response_algorithms)?;
-                    let signed = self.signature_of(unverified, metadata).await?;
-                    let now = self.settings.clock_skew.correct(self.ports.clock.now());
-                    response.verified(signed, self.settings.clock_leeway, now)?
-                }
+                #[cfg(feature = "implicit")]
+                Accepted::IdToken(_) => return Err(Misbehaved::CodeMissing.into()),
+                Accepted::Signed(response) => self.unsigned(response, metadata).await?,
             };
         }
     }
 
-    /// Verifies an ID token that answers a login.
+    /// Verifies the signature of a response.
+    async fn unsigned(&self, response: SignedResponse, metadata: &Metadata) -> Result<Accepted, Error> {
+        let unverified = Unverified::read(response.response.expose(), &metadata.response_algorithms)?;
+        let signed = self.signature_of(unverified, metadata).await?;
+        response.verified(signed, self.settings.clock_leeway, self.settings.clock_skew.correct(self.ports.clock.now()))
+    }
+
+    /// Verifies an ID token that answers a login, or nobody's in particular.
     async fn verified(
         &self,
         id_token: &Secret<String>,
-        login: &PendingLogin,
+        login: Option<&PendingLogin>,
         beside: Beside<'_>,
         metadata: &Metadata,
     ) -> Result<Claims, Error> {
@@ -374,9 +393,9 @@ impl Keep {
             issuer: metadata.issuer.as_str(),
             client_id: &self.settings.registration.client_id,
             trusted_audiences: &self.settings.trusted_audiences,
-            nonce: &login.nonce,
-            max_age: login.max_age,
-            acr: &login.acr,
+            nonce: login.map(|login| &login.nonce),
+            max_age: login.and_then(|login| login.max_age),
+            acr: login.map_or(&[], |login| &login.acr),
             beside,
             leeway: self.settings.clock_leeway,
         };
@@ -412,7 +431,7 @@ impl Keep {
         let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, noted, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
-        Some(Tokens { line, access: vec![token], id_token, nonce: Some(nonce), session })
+        Some(Tokens { line, access: vec![token], id_token, nonce, session })
     }
 
     fn session(&self, claims: Option<Claims>, token: &AccessToken, renewed_by: Option<Rung>) -> Session {
@@ -583,6 +602,8 @@ impl Keep {
                 mark.line = None;
                 mark.signed_out = Some(now);
             });
+            #[cfg(feature = "device")]
+            self.give_up_device();
         }
         if self.life.get().is_out() {
             self.generation.set(self.generation.get().wrapping_add(1));

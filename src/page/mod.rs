@@ -1,5 +1,7 @@
 //! The visible side: what an app holds. It knows who is signed in, and never a token.
 
+#[cfg(feature = "device")]
+mod device;
 mod listeners;
 pub mod ports;
 mod redirect;
@@ -14,6 +16,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "device")]
+pub use device::DeviceSignIn;
 use listeners::Listeners;
 pub use listeners::Subscription;
 use ports::{FramedBy, Navigation, Wake};
@@ -124,6 +128,8 @@ pub(crate) trait Link {
     fn told(&self) -> &Told;
     fn kept_in(&self) -> Option<KeptIn>;
     fn sign_in(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<(), Error>>;
+    #[cfg(feature = "device")]
+    fn sign_in_by_device(self: Rc<Self>) -> Answer<'static, Result<DeviceSignIn, Error>>;
     fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>>;
     fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, request: Request) -> Answer<'static, Result<Response, Error>>;
     fn access_token(self: Rc<Self>, url: &str) -> Answer<'static, Result<Secret<String>, Error>>;
@@ -425,6 +431,11 @@ impl Link for Inner {
             self.departing.borrow_mut().take_if(|now| now.is(&flight));
             outcome
         })
+    }
+
+    #[cfg(feature = "device")]
+    fn sign_in_by_device(self: Rc<Self>) -> Answer<'static, Result<DeviceSignIn, Error>> {
+        Box::pin(device::begin(self))
     }
 
     fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>> {

@@ -123,11 +123,10 @@ impl ResponseMode {
 
     /// The same for a hidden frame: nobody there receives a form.
     pub(crate) fn in_frame(self, response_type: ResponseType) -> ResponseMode {
-        match (self, response_type) {
-            (ResponseMode::FormPost, ResponseType::Code) => ResponseMode::Query,
-            (ResponseMode::FormPost, ResponseType::CodeIdToken) => ResponseMode::Fragment,
-            (ResponseMode::FormPostJwt, ResponseType::Code) => ResponseMode::QueryJwt,
-            (ResponseMode::FormPostJwt, ResponseType::CodeIdToken) => ResponseMode::FragmentJwt,
+        match (self, response_type.response_mode()) {
+            (ResponseMode::FormPost, usual) => usual,
+            (ResponseMode::FormPostJwt, ResponseMode::Query) => ResponseMode::QueryJwt,
+            (ResponseMode::FormPostJwt, _) => ResponseMode::FragmentJwt,
             (mode, _) => mode,
         }
     }
@@ -143,10 +142,15 @@ pub enum ResponseType {
     /// `code id_token`, the hybrid flow ([OpenID Connect Core §3.3](https://openid.net/specs/openid-connect-core-1_0.html#HybridFlowAuth)):
     /// the ID token beside the code is verified before the code is sent, and must name the same user as the one that comes for it.
     CodeIdToken,
+    /// `id_token`, the implicit flow without an access token
+    /// ([OpenID Connect Core §3.2](https://openid.net/specs/openid-connect-core-1_0.html#ImplicitFlowAuth)): only for
+    /// [`implicit`](crate::implicit).
+    #[cfg(feature = "implicit")]
+    IdToken,
 }
 
 impl ResponseType {
-    /// All there are.
+    /// All that a client may be configured with.
     pub const ALL: [ResponseType; 2] = [ResponseType::Code, ResponseType::CodeIdToken];
 
     /// By the name that it has in requests.
@@ -159,7 +163,23 @@ impl ResponseType {
         match self {
             ResponseType::Code => "code",
             ResponseType::CodeIdToken => "code id_token",
+            #[cfg(feature = "implicit")]
+            ResponseType::IdToken => "id_token",
         }
+    }
+
+    /// Whether there is a code in it.
+    pub(crate) fn has_code(self) -> bool {
+        self.name().starts_with("code")
+    }
+
+    /// By the name that it has in a record.
+    fn recorded(name: &str) -> Option<ResponseType> {
+        #[cfg(feature = "implicit")]
+        if name == ResponseType::IdToken.name() {
+            return Some(ResponseType::IdToken);
+        }
+        ResponseType::from_name(name)
     }
 
     /// How it comes back unless that is said.
@@ -167,6 +187,8 @@ impl ResponseType {
         match self {
             ResponseType::Code => ResponseMode::Query,
             ResponseType::CodeIdToken => ResponseMode::Fragment,
+            #[cfg(feature = "implicit")]
+            ResponseType::IdToken => ResponseMode::Fragment,
         }
     }
 }
@@ -535,8 +557,10 @@ pub fn authorize(
     if openid {
         add("nonce", nonce.expose());
     }
-    add("code_challenge", &verifier.challenge());
-    add("code_challenge_method", "S256");
+    if registration.response_type.has_code() {
+        add("code_challenge", &verifier.challenge());
+        add("code_challenge_method", "S256");
+    }
     if let Some(thumbprint) = &dpop_jkt {
         add("dpop_jkt", thumbprint);
     }
@@ -681,7 +705,7 @@ impl PendingLogin {
             token_endpoint: text("token_endpoint")?,
             iss_in_responses: record.get("iss_in_responses")?.as_bool()?,
             response_mode: ResponseMode::from_name(record.text("response_mode")?)?,
-            response_type: ResponseType::from_name(record.text("response_type")?)?,
+            response_type: ResponseType::recorded(record.text("response_type")?)?,
             state: StateDigest(text("state")?),
             nonce: Secret::new(text("nonce")?),
             verifier: CodeVerifier::stored(record.text("verifier")?)?,

@@ -181,6 +181,9 @@ pub enum Accepted {
     Code(AuthorizationCode),
     /// It has a code, and an ID token to be verified first.
     Hybrid(HybridResponse),
+    /// It has an ID token and nothing else.
+    #[cfg(feature = "implicit")]
+    IdToken(IdTokenResponse),
     /// It is signed, and that is to be verified first.
     Signed(SignedResponse),
 }
@@ -202,6 +205,14 @@ pub struct HybridResponse {
     pub(crate) id_token: Secret<String>,
 }
 
+/// An ID token that nobody has verified.
+#[cfg(feature = "implicit")]
+#[derive(Debug)]
+pub struct IdTokenResponse {
+    pub(crate) login: PendingLogin,
+    pub(crate) id_token: Secret<String>,
+}
+
 /// A signed response that nobody has verified.
 #[derive(Debug)]
 pub struct SignedResponse {
@@ -216,6 +227,8 @@ impl Accepted {
         match self {
             Accepted::Code(code) => &code.login,
             Accepted::Hybrid(response) => &response.code.login,
+            #[cfg(feature = "implicit")]
+            Accepted::IdToken(response) => &response.login,
             Accepted::Signed(response) => &response.login,
         }
     }
@@ -262,7 +275,7 @@ impl PendingLogin {
         }
         // RFC 10017 §7.2: an access token has no place in a response, and neither has what was not asked for.
         let signed = callback.one("response")?.map(|response| Secret::copied(response.expose()));
-        let with_id_token = self.response_type == ResponseType::CodeIdToken && signed.is_none();
+        let with_id_token = self.response_type != ResponseType::Code && signed.is_none();
         if callback.one("access_token")?.is_some() || (!with_id_token && callback.one("id_token")?.is_some()) {
             return Err(Misbehaved::UnexpectedToken.into());
         }
@@ -302,6 +315,14 @@ impl PendingLogin {
             secrets.extend(callback.one("state")?);
             let error = ProviderError::new(error.expose(), text("error_description")?, text("error_uri")?, &secrets);
             return Err(error.map_or(Misbehaved::MalformedResponse.into(), Error::from));
+        }
+        #[cfg(feature = "implicit")]
+        if self.response_type == ResponseType::IdToken {
+            if code.is_some() {
+                return Err(Misbehaved::ResponseModeMismatch.into());
+            }
+            let id_token = Secret::copied(id_token.ok_or(Misbehaved::IdTokenMissing)?.expose());
+            return Ok(Accepted::IdToken(IdTokenResponse { login: self, id_token }));
         }
         let code = match code {
             Some(code) if code.expose().is_empty() => return Err(Misbehaved::CodeMissing.into()),

@@ -108,12 +108,13 @@ impl fmt::Display for Error {
 
 /// One list: variant, code and meaning of each error in a line.
 macro_rules! errors {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident $({ $($field:ident: $type:ty),+ })? = $code:literal: $meaning:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$cfg:meta])* $variant:ident $({ $($field:ident: $type:ty),+ })? = $code:literal: $meaning:literal,)+ }) => {
         $(#[$meta])*
         #[non_exhaustive]
         #[derive(Debug, PartialEq)]
         pub enum $name {
             $(
+                $(#[$cfg])*
                 #[doc = concat!("`", $code, "`: ", $meaning, ".")]
                 $variant $({ $(
                     #[doc = concat!("Which ", stringify!($field), ".")]
@@ -124,15 +125,15 @@ macro_rules! errors {
 
         impl $name {
             /// All codes, in the order of the variants.
-            pub const CODES: &'static [&'static str] = &[$($code),+];
+            pub const CODES: &'static [&'static str] = &[$($(#[$cfg])* $code),+];
 
             /// The stable code.
             pub fn code(&self) -> &'static str {
-                match self { $(Self::$variant { .. } => $code,)+ }
+                match self { $($(#[$cfg])* Self::$variant { .. } => $code,)+ }
             }
 
             fn meaning(&self) -> &'static str {
-                match self { $(Self::$variant { .. } => $meaning,)+ }
+                match self { $($(#[$cfg])* Self::$variant { .. } => $meaning,)+ }
             }
         }
 
@@ -140,7 +141,7 @@ macro_rules! errors {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(self.meaning())?;
                 match self {
-                    $(Self::$variant $({ $($field),+ })? => { $($(field(f, stringify!($field), $field)?;)+)? })+
+                    $($(#[$cfg])* Self::$variant $({ $($field),+ })? => { $($(field(f, stringify!($field), $field)?;)+)? })+
                 }
                 Ok(())
             }
@@ -151,14 +152,14 @@ macro_rules! errors {
                 #[allow(unused_mut)]
                 let mut members = vec![("code", Some(self.code().into()))];
                 match self {
-                    $(Self::$variant $({ $($field),+ })? => { $($(members.push((stringify!($field), Some($field.write())));)+)? })+
+                    $($(#[$cfg])* Self::$variant $({ $($field),+ })? => { $($(members.push((stringify!($field), Some($field.write())));)+)? })+
                 }
                 Json::object(members)
             }
 
             fn read(json: &Json) -> Option<Self> {
                 Some(match json.text("code")? {
-                    $($code => Self::$variant $({ $($field: Wire::member(json, stringify!($field))?),+ })?,)+
+                    $($(#[$cfg])* $code => Self::$variant $({ $($field: Wire::member(json, stringify!($field))?),+ })?,)+
                     _ => return None,
                 })
             }
@@ -177,6 +178,10 @@ errors! {
     #[derive(Clone, Copy)]
     Interrupted {
         Busy = "busy": "another tab is renewing the session at this moment",
+        #[cfg(feature = "device")]
+        Cancelled = "cancelled": "the sign-in on another device was given up here",
+        #[cfg(feature = "device")]
+        DeviceCodeExpired = "device_code_expired": "nobody entered the code on another device in time: begin again, with another code",
         FrameTimedOut = "frame_timed_out": "the provider did not answer in a hidden frame: it may forbid being framed, or want to show a page",
         KeepGone = "keep_gone": "the worker that kept the session has gone: reload the page",
         Offline { from: Source } = "offline": "the browser is offline",
@@ -255,6 +260,12 @@ errors! {
         ClientSecret = "client_secret": "a page cannot keep a `client_secret`: remove it, and register the app at the provider as a public client with PKCE",
         ConfigMalformed { why: Unreadable } = "config_malformed": "the configuration must be one JSON object",
         DestinationNotAllowed = "destination_not_allowed": "this URL is under none of the entries of `api`, so it gets no token: add its scheme, host, port and path prefix there",
+        #[cfg(feature = "device")]
+        DeviceElsewhere = "device_elsewhere": "a sign-in on another device needs a keep that is in the page itself, not in a worker",
+        #[cfg(feature = "device")]
+        DeviceNotAllowed = "device_not_allowed": "a page can be redirected, and must be to sign in (RFC 10017 §7.3): call `sign_in`; only for a screen without a keyboard, read RFC 10027 and RFC 8628 §5.4 and set `dangerous_device_authorization`",
+        #[cfg(feature = "device")]
+        DeviceUnavailable = "device_unavailable": "the provider has no device authorization endpoint: turn the device flow on there",
         DpopUnsupported = "dpop_unsupported": "the provider takes no DPoP proofs that are signed with ES256: turn that on there, or `dpop` off here",
         EndSessionUnavailable = "end_session_unavailable": "the provider has no end-session endpoint: the user is signed out of this app only",
         FormPostReceiverMissing = "form_post_receiver_missing": "`response_mode` form_post needs a service worker or a server that receives the form at the redirect URI: say that there is one with `form_post_receiver`",
@@ -356,6 +367,9 @@ pub enum Source {
     Api,
     /// The authorization endpoint.
     Authorization,
+    /// The device authorization endpoint.
+    #[cfg(feature = "device")]
+    DeviceAuthorization,
     /// The end-session endpoint.
     EndSession,
     /// The provider's keys, at `jwks_uri`.
@@ -377,6 +391,8 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Source::Api => "API",
             Source::Authorization => "authorization endpoint",
+            #[cfg(feature = "device")]
+            Source::DeviceAuthorization => "device authorization endpoint",
             Source::EndSession => "end-session endpoint",
             Source::Keys => "keys",
             Source::Metadata => "provider metadata",

@@ -27,8 +27,9 @@ pub struct Expected<'a> {
     pub client_id: &'a str,
     /// Who else it may be for.
     pub trusted_audiences: &'a [String],
-    /// The nonce that was sent.
-    pub nonce: &'a Secret<String>,
+    /// The nonce that was sent. `None` where a flow has none, as that of [RFC 8628](https://www.rfc-editor.org/rfc/rfc8628): then the token
+    /// must not have one either, because it was issued for another sign-in.
+    pub nonce: Option<&'a Secret<String>>,
     /// How long ago the user may have authenticated, if that was asked.
     pub max_age: Option<Duration>,
     /// One of these, if any was required.
@@ -52,6 +53,9 @@ pub enum Beside<'a> {
         /// The state.
         state: &'a Secret<String>,
     },
+    /// Nothing.
+    #[cfg(feature = "implicit")]
+    Nothing,
 }
 
 /// What an ID token must say that came with a renewal, or from another tab.
@@ -75,7 +79,7 @@ impl Signed {
     pub fn verify(self, expected: &Expected<'_>, now: UnixTime) -> Result<Claims, Misbehaved> {
         let Signed { algorithm, payload } = self;
         issuer_and_audience(&payload, expected.issuer, expected.client_id, expected.trusted_audiences)?;
-        if payload.text("nonce") != Some(expected.nonce.expose()) {
+        if payload.get("nonce").map(Json::as_str) != expected.nonce.map(|nonce| Some(nonce.expose().as_str())) {
             return Err(Misbehaved::NonceMismatch);
         }
         subject(&payload).ok_or(Misbehaved::SubjectInvalid)?;

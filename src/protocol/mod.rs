@@ -18,6 +18,8 @@
 pub mod authorize;
 pub mod callback;
 pub mod challenge;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod dpop;
 pub mod error;
 pub mod form;
@@ -39,6 +41,8 @@ pub(crate) mod wire;
 pub use authorize::{
     Acr, AuthorizationRequest, Entropy, PendingLogin, Prompt, Registration, ResponseMode, ResponseType, Scope, SignIn, StateDigest,
 };
+#[cfg(feature = "implicit")]
+pub use callback::IdTokenResponse;
 pub use callback::{Accepted, AuthorizationCode, Callback, HybridResponse, SignedResponse};
 pub use challenge::Challenge;
 pub use error::{Error, Interrupted, Kind, Misbehaved, Misconfigured, ProviderError, Source, Unreadable};

@@ -92,6 +92,9 @@ pub struct Metadata {
     pub pushed_authorization_request_endpoint: Option<HttpUrl>,
     /// Whether it takes no other requests ([RFC 9126 §5](https://www.rfc-editor.org/rfc/rfc9126#section-5)).
     pub requires_pushed_requests: bool,
+    /// Where codes for another device are ([RFC 8628 §4](https://www.rfc-editor.org/rfc/rfc8628#section-4)).
+    #[cfg(feature = "device")]
+    pub device_authorization_endpoint: Option<HttpUrl>,
     /// How ID tokens may be signed: what the provider offers and we accept.
     pub id_token_algorithms: Vec<Algorithm>,
     /// The same for authorization responses that are signed ([JARM §4](https://openid.net/specs/oauth-v2-jarm-final.html#section-4)).
@@ -175,6 +178,8 @@ impl Metadata {
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             end_session_endpoint: endpoint("end_session_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
+            #[cfg(feature = "device")]
+            device_authorization_endpoint: endpoint("device_authorization_endpoint")?,
             pushed_authorization_request_endpoint,
             requires_pushed_requests,
             id_token_algorithms: algorithms("id_token_signing_alg_values_supported")?,

@@ -279,7 +279,7 @@ impl Granted {
 }
 
 /// `expires_in`: a number, or, as some providers write it, its digits in a string.
-fn seconds(value: &Json) -> Option<u64> {
+pub(crate) fn seconds(value: &Json) -> Option<u64> {
     match value {
         Json::Number(number) => number.floor(),
         Json::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Some(text.parse().unwrap_or(u64::MAX)),

@@ -29,14 +29,14 @@ pub(crate) trait Wire: Sized {
 
 /// Enums without data: each variant is its name.
 macro_rules! names {
-    ($type:ty { $($variant:ident = $name:literal,)+ }) => {
+    ($type:ty { $($(#[$cfg:meta])* $variant:ident = $name:literal,)+ }) => {
         impl $crate::protocol::wire::Wire for $type {
             fn write(&self) -> $crate::protocol::Json {
-                match self { $(Self::$variant => $name.into(),)+ }
+                match self { $($(#[$cfg])* Self::$variant => $name.into(),)+ }
             }
 
             fn read(json: &$crate::protocol::Json) -> Option<Self> {
-                match json.as_str()? { $($name => Some(Self::$variant),)+ _ => None }
+                match json.as_str()? { $($(#[$cfg])* $name => Some(Self::$variant),)+ _ => None }
             }
         }
     };
@@ -47,6 +47,8 @@ names! {
     Source {
         Api = "api",
         Authorization = "authorization",
+        #[cfg(feature = "device")]
+        DeviceAuthorization = "device_authorization",
         EndSession = "end_session",
         Keys = "keys",
         Metadata = "metadata",

@@ -3,6 +3,8 @@
 mod callback;
 mod config;
 mod coverage;
+#[cfg(feature = "device")]
+mod device;
 mod discovery;
 mod dpop;
 mod environment;

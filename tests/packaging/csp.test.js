@@ -232,6 +232,7 @@ test("the worker's script may come with both policies", async () => {
   await page.context().close();
 });
 
+// env-csp
 test("with keep: [shared, worker] the page's policy names neither wasm nor provider nor API for requests", async () => {
   const strict = policy.replace(" 'wasm-unsafe-eval'", "").replace(/ connect-src [^;]+;/, "");
   for (const keep of ["shared", "worker"]) {
@@ -246,6 +247,7 @@ test("with keep: [shared, worker] the page's policy names neither wasm nor provi
   }
 });
 
+// env-csp
 // Every part is needed: without one, this is stopped, and `open` says so.
 for (const [name, part, instead, what, outcome] of [
   ["'wasm-unsafe-eval'", " 'wasm-unsafe-eval'", "", "script-src wasm-eval", "wasm_unavailable"],

@@ -1,6 +1,7 @@
 // What goes wrong around a keep in a worker: each is a clear error, or the keep is elsewhere. What comes after it works again.
 
 import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -132,6 +133,7 @@ async function fast(page, work) {
 
 const answer = (status, type, text) => (_, response) => response.writeHead(status, { "Content-Type": type }).end(text);
 
+// env-workerfail
 for (const [name, script, shared = /keep\.js did not load/, dedicated = shared] of [
   ["is not there", answer(404, "text/plain", "not found")],
   ["is a page", answer(200, "text/html", "<!doctype html><title>app</title>")],
@@ -163,6 +165,7 @@ for (const [name, script, shared = /keep\.js did not load/, dedicated = shared] 
   });
 }
 
+// env-workerfail
 test("a worker of another origin: the keep is in the page", async () => {
   const page = await visitor();
   assert.equal(await open(page, { ...options, keep: "shared", worker: `${site.elsewhere}${SCRIPT}` }), "signed_out");
@@ -170,6 +173,7 @@ test("a worker of another origin: the keep is in the page", async () => {
   await page.context().close();
 });
 
+// env-workerfail
 for (const [name, missing, keep] of [
   ["SharedWorker", ["SharedWorker"], "worker"],
   ["any worker", ["SharedWorker", "Worker"], "page"],
@@ -224,6 +228,7 @@ test("wasm of another type is taken as it is", async () => {
 
 // The worker goes.
 
+// env-workerdie
 test("a worker that crashes in the middle of a request: who waits is told, and a reload signs in", ATTENTIVE, async () => {
   const page = await visitor();
   await open(page, options);
@@ -248,6 +253,7 @@ test("a worker that crashes in the middle of a request: who waits is told, and a
   await page.context().close();
 });
 
+// env-workerdie
 test("a dedicated worker that is ended: the same", ATTENTIVE, async () => {
   const alone = { ...options, keep: ["worker"] };
   const page = await visitor();
@@ -264,6 +270,24 @@ test("a dedicated worker that is ended: the same", ATTENTIVE, async () => {
   await page.context().close();
 });
 
+// env-workerdie
+test("a worker that crashes while an answer comes: what is there is read, and then that it broke off", ATTENTIVE, async () => {
+  const page = await visitor();
+  await open(page, options);
+  await signIn(page, options);
+  site.answers["/api/begins"] = (_, response) => response.writeHead(200, { "Content-Type": "text/plain" }).write("begins");
+  const read = page.evaluate(async () => {
+    const reader = (await auth.fetch("/api/begins")).body.getReader();
+    window.begun = new TextDecoder().decode((await reader.read()).value);
+    return reader.read().catch(({ name }) => name);
+  });
+  await page.waitForFunction(() => window.begun === "begins");
+  await crash(page);
+  assert.equal(await read, "TypeError");
+  await page.context().close();
+});
+
+// env-workerdie
 test("after a crash every method says so at once, and the page may open another", ATTENTIVE, async () => {
   const page = await visitor();
   await open(page, options);
@@ -305,6 +329,7 @@ site.answers["/slow/authorize"] = (request, response) => {
 };
 site.answers["/slow/token"] = () => asked();
 
+// env-workerdie
 test("a worker that crashes while a sign-in begins", ATTENTIVE, async () => {
   const answered = metadata;
   const arrived = new Promise((resolve) => (metadata = resolve));
@@ -320,6 +345,7 @@ test("a worker that crashes while a sign-in begins", ATTENTIVE, async () => {
   await page.context().close();
 });
 
+// env-workerdie
 test("a worker that crashes while the user is at the provider: the sign-in begins once more by itself", async () => {
   const page = await visitor();
   await page.goto(`${site.origin}/deep?link=1`);
@@ -340,6 +366,7 @@ test("a worker that crashes while the user is at the provider: the sign-in begin
   await page.context().close();
 });
 
+// env-workerdie
 test("a worker that crashes while a code is redeemed: nobody is signed in, and the code is not presented again", ATTENTIVE, async () => {
   let codes = 0;
   const page = await visitor();
@@ -361,6 +388,7 @@ test("a worker that crashes while a code is redeemed: nobody is signed in, and t
 
 // Two keeps of one app.
 
+// tab-schema
 for (const [name, change] of [
   ["two versions of the package", { files: otherVersion }],
   ["two lists of APIs", { options: { api: [demo.api, api, `${site.elsewhere}/`] } }],
@@ -394,6 +422,7 @@ for (const [name, change] of [
   });
 }
 
+// tab-schema
 test("a page of one version with the worker's script of another: that is said, and a reload mends it", async () => {
   const old = await visitor();
   site.files["/tokenkeep/"] = otherVersion;
@@ -467,6 +496,7 @@ test("with storage that throws, the keep is shared all the same, and signs in", 
   await page.context().close();
 });
 
+// tab-schema
 test("messages that are none do not end the keep", ATTENTIVE, async () => {
   const page = await visitor();
   await open(page, options);
@@ -506,5 +536,251 @@ test("messages that are none do not end the keep", ATTENTIVE, async () => {
   await reload(page);
   assert.equal(await open(page, options), "signed_in");
   await isThere(page);
+  await page.context().close();
+});
+
+// env-proto2
+for (const [keep, sees] of [["shared", "no token"], ["worker", "no token"], ["page", "the token"]]) {
+  test(`functions that a script replaces later, keep: "${keep}": they see ${sees}`, async () => {
+    // A token without a resource is good for user info.
+    const there = { ...withoutFrame, resource: undefined, scopes: "openid profile", keep: [keep] };
+    const page = await visitor();
+    await open(page, there);
+    await signIn(page, there);
+    let token;
+    const arrive = (request, response) => {
+      token = request.headers.authorization.replace("Bearer ", "");
+      response.writeHead(200, { "Content-Type": "text/plain" }).end("arrived");
+    };
+    site.answers["/api/arrive"] = arrive;
+    const seen = await page.evaluate(async () => {
+      const seen = [];
+      const { parse } = JSON;
+      const { push } = Array.prototype;
+      const { fetch } = window;
+      JSON.parse = (...given) => {
+        seen[seen.length] = `${given[0]}`;
+        return parse(...given);
+      };
+      Array.prototype.push = function (...given) {
+        seen[seen.length] = `${given}`;
+        return push.apply(this, given);
+      };
+      window.fetch = (what, init) => {
+        seen[seen.length] = [...new Headers(init?.headers ?? what.headers).values()].join();
+        return fetch(what, init);
+      };
+      await (await auth.fetch("/api/arrive")).text();
+      await auth.userInfo();
+      return seen.join("\n");
+    });
+    assert.notEqual(seen, "");
+    assert.equal(seen.includes(token), sees === "the token");
+    if (keep === "shared") {
+      // The page harms itself and nobody else.
+      const before = token;
+      const other = await visit("/other", { context: page.context() });
+      await open(other, there);
+      const own = await page.evaluate(async () => {
+        const broken = () => {
+          throw new Error("broken");
+        };
+        const [{ parse }, { push }] = [JSON, Array.prototype];
+        JSON.parse = Array.prototype.push = window.fetch = broken;
+        const calls = await Promise.allSettled([auth.userInfo(), auth.fetch("/api/arrive")]);
+        // Who asks what came of it needs them.
+        [JSON.parse, Array.prototype.push] = [parse, push];
+        return calls.map(({ status }) => status);
+      });
+      assert.deepEqual(own, ["rejected", "fulfilled"]);
+      assert.equal(await call(other, "/api/arrive"), 200);
+      assert.equal(token, before);
+      assert.equal(await other.evaluate(() => auth.userInfo().then(({ sub }) => sub)), "user-1001");
+    }
+    await page.context().close();
+  });
+}
+
+// env-part
+test("framed by another site nobody signs in, and nothing hangs", ATTENTIVE, async () => {
+  site.answers["/embedding"] = `<!doctype html><title>another site</title><iframe src="${site.origin}/embedded"></iframe>`;
+  const page = await visitor();
+  await open(page, options);
+  await signIn(page, options);
+  const around = await page.context().newPage();
+  await around.goto(`${site.elsewhere}/embedding`);
+  const frame = around.frame({ url: `${site.origin}/embedded` });
+  await loaded(frame);
+  // Not every browser has a SharedWorker there.
+  for (const keep of ["shared", "worker", "page"]) {
+    const there = { ...options, keep };
+    // Who is signed in elsewhere is not shown, and not asked for.
+    assert.equal(await open(frame, there), "signed_out", keep);
+    assert.equal(await frame.evaluate(() => auth.signIn().catch(({ code }) => code)), "framed", keep);
+    assert.equal(await call(frame, "/api/at-once"), "sign_in_needed", keep);
+    assert.equal(await frame.evaluate(() => auth.renew().catch(({ code }) => code)), "sign_in_needed", keep);
+    assert.equal(frame.url(), `${site.origin}/embedded`, keep);
+    await frame.evaluate(() => auth.signOut({ local: true }));
+  }
+  await reload(page);
+  assert.equal(await open(page, options), "signed_in");
+  await isThere(page);
+  await page.context().close();
+});
+
+// env-idbhang
+test("a database that does not answer keeps nobody from signing in, and is left alone then", ATTENTIVE, async () => {
+  const page = await visitor();
+  // Whoever wants it now waits until a deletion is done, which waits for whoever has it.
+  await page.evaluate(() => {
+    window.having = indexedDB.open("tokenkeep.logins", 1);
+    having.onupgradeneeded = () => having.result.createObjectStore("logins");
+    return new Promise((resolve) => {
+      having.onsuccess = () => {
+        window.deleting = indexedDB.deleteDatabase("tokenkeep.logins");
+        deleting.onblocked = resolve;
+      };
+    });
+  });
+  const durable = { ...options, pending: "durable" };
+  const other = await visit("/deep?link=1", { context: page.context() });
+  assert.equal(await open(other, durable), "signed_out");
+  assert.equal(await keepOf(other), "shared");
+  await signIn(other, durable);
+  assert.equal(other.url(), `${site.origin}/deep?link=1`);
+  await isThere(other);
+  // The worker that came too late does not hold it now.
+  await page.evaluate(() => {
+    const deleted = new Promise((resolve) => (deleting.onsuccess = resolve));
+    having.result.close();
+    return deleted;
+  });
+  await page.evaluate(() => {
+    const deleting = indexedDB.deleteDatabase("tokenkeep.logins");
+    return new Promise((resolve, reject) => Object.assign(deleting, { onsuccess: resolve, onblocked: reject, onerror: reject }));
+  });
+  await reload(other);
+  assert.equal(await open(other, durable), "signed_in");
+  await signIn(other, durable, "");
+  await page.context().close();
+});
+
+// env-sw
+test("a service worker that keeps every answer: codes are redeemed, and keys are read again in their time", ATTENTIVE, async () => {
+  const sso = { issuer: `${site.elsewhere}/sso`, clientId: "app", scopes: "openid", api, keep: ["shared"], renewByFrame: false };
+  const asked = { metadata: 0, keys: 0, token: 0 };
+  let ahead = 0;
+  let key;
+  const rotate = (kid) => (key = { kid, ...generateKeyPairSync("ec", { namedCurve: "P-256" }) });
+  rotate("key-1");
+  const json = (response, value) => {
+    const headers = { "Content-Type": "application/json", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*" };
+    response.writeHead(200, headers).end(JSON.stringify(value));
+  };
+  site.answers["/sso/.well-known/openid-configuration"] = (_, response) => {
+    asked.metadata += 1;
+    const at = (name) => `${sso.issuer}/${name}`;
+    json(response, {
+      issuer: sso.issuer,
+      authorization_endpoint: at("authorize"),
+      token_endpoint: at("token"),
+      jwks_uri: at("keys"),
+      response_types_supported: ["code"],
+      subject_types_supported: ["public"],
+      id_token_signing_alg_values_supported: ["ES256"],
+    });
+  };
+  site.answers["/sso/authorize"] = (request, response) => {
+    const query = new URL(request.url, site.origin).searchParams;
+    const answer = new URLSearchParams({ code: query.get("nonce"), state: query.get("state"), iss: sso.issuer });
+    response.writeHead(303, { Location: `${query.get("redirect_uri")}?${answer}` }).end();
+  };
+  site.answers["/sso/keys"] = (_, response) => {
+    asked.keys += 1;
+    json(response, { keys: [{ ...key.publicKey.export({ format: "jwk" }), kid: key.kid, alg: "ES256", use: "sig" }] });
+  };
+  site.answers["/sso/token"] = async (request, response) => {
+    asked.token += 1;
+    let body = "";
+    for await (const piece of request) {
+      body += piece;
+    }
+    const iat = Math.floor((Date.now() + ahead) / 1000);
+    const claims = { iss: sso.issuer, aud: sso.clientId, sub: "alice", nonce: new URLSearchParams(body).get("code"), iat, exp: iat + 300 };
+    const text = [{ alg: "ES256", kid: key.kid }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+    const signature = sign("sha256", text, { key: key.privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url");
+    json(response, { access_token: `token-${asked.token}`, token_type: "Bearer", expires_in: 3600, id_token: `${text}.${signature}` });
+  };
+  site.answers["/caching.js"] = `
+    addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+    addEventListener("fetch", (event) => event.respondWith((async () => {
+      const cache = await caches.open("all");
+      const kept = await cache.match(event.request);
+      const answer = kept ?? await fetch(event.request);
+      if (kept === undefined) await cache.put(event.request, answer.clone()).catch(() => {});
+      return answer;
+    })()));`;
+  site.headersOf["/caching.js"] = { "Content-Type": "text/javascript" };
+  // The keep's clock is put forward by hand.
+  const whole = await readFile(join(PACKAGE, "wasm/keep.js"), "utf8");
+  site.answers[SCRIPT] = `{
+    const { now } = Date;
+    let ahead = 0;
+    Date.now = () => now() + ahead;
+    new BroadcastChannel("clock").onmessage = ({ data, target }) => target.postMessage(ahead = data);
+  }\n${whole}`;
+  site.headersOf[SCRIPT] = { "Content-Type": "text/javascript" };
+  const page = await visitor();
+  const later = async (seconds) => {
+    ahead += seconds * 1000;
+    await page.evaluate((ahead) => {
+      const channel = new BroadcastChannel("clock");
+      channel.postMessage(ahead);
+      return new Promise((resolve) => (channel.onmessage = resolve)).finally(() => channel.close());
+    }, ahead);
+  };
+  const forget = () => page.evaluate(() => caches.delete("all"));
+  await page.evaluate(async () => {
+    const taken = new Promise((resolve) => navigator.serviceWorker.addEventListener("controllerchange", resolve));
+    await navigator.serviceWorker.register("/caching.js");
+    await taken;
+  });
+  await open(page, sso);
+  await signIn(page, sso, "");
+  assert.deepEqual(asked, { metadata: 1, keys: 1, token: 1 });
+  assert.deepEqual(await page.evaluate(async () => {
+    const paths = (await (await caches.open("all")).keys()).map(({ url }) => new URL(url).pathname);
+    return paths.filter((path) => path.startsWith("/sso/")).sort();
+  }), ["/sso/.well-known/openid-configuration", "/sso/keys"]);
+  // What the keep knows it does not ask for, and what it has known for long it does.
+  await forget();
+  await signIn(page, sso, "");
+  assert.deepEqual(asked, { metadata: 1, keys: 1, token: 2 });
+  await later(601);
+  await signIn(page, sso, "");
+  assert.deepEqual(asked, { metadata: 1, keys: 2, token: 3 });
+  // A key that the service worker does not let through: the code is redeemed all the same, and who was signed in still is.
+  rotate("key-2");
+  await page.evaluate(() => void auth.signIn());
+  await page.waitForURL(`${site.origin}/callback*`);
+  await loaded(page);
+  assert.equal(await open(page, sso), "signed_in");
+  assert.deepEqual(asked, { metadata: 1, keys: 2, token: 4 });
+  const token = () => page.evaluate(async () => (await auth.fetch("/api/at-once", { method: "POST" })).text());
+  assert.equal(await token(), "Bearer token-3");
+  await page.goto(`${site.origin}/`);
+  await loaded(page);
+  assert.equal(await open(page, sso), "signed_in");
+  // As soon as it lets go, and the minute between two readings is over.
+  await forget();
+  await later(61);
+  await signIn(page, sso, "");
+  assert.deepEqual(asked, { metadata: 1, keys: 3, token: 5 });
+  assert.equal(await token(), "Bearer token-5");
+  // The metadata of an hour ago.
+  await later(3600);
+  await signIn(page, sso, "");
+  assert.deepEqual(asked, { metadata: 2, keys: 3, token: 6 });
+  delete site.answers[SCRIPT];
   await page.context().close();
 });

@@ -7,8 +7,8 @@ import * as tokenkeep from "tokenkeep";
 
 const OPTIONS = { issuer: "https://login.example.com", clientId: "my-app", api: "https://api.example.com/" };
 
-test("it has two exports", () => {
-  assert.deepEqual(Object.keys(tokenkeep).sort(), ["AuthError", "open"]);
+test("it has two exports, and one for the entries beside it", () => {
+  assert.deepEqual(Object.keys(tokenkeep).sort(), ["AuthError", "open", "opener"]);
 });
 
 test("the session is unknown, and stays one frozen object", async () => {

@@ -95,33 +95,108 @@ test("all tabs are one session", async () => {
   await page.context().close();
 });
 
-test("what pages hear of each other's notes, late, changes nothing", async () => {
-  const page = await signedIn(options);
-  const other = await visit("/", { context: page.context() });
-  await other.evaluate(() => {
+/** What a page's port is told to note is in `window.noted`; `window.port` is that port. */
+function overhear(page) {
+  return page.evaluate(() => {
     window.noted = [];
-    const { setItem } = Storage.prototype;
-    Storage.prototype.setItem = function (key, text) {
-      noted.push([key, text]);
-      setItem.call(this, key, text);
+    const { addEventListener } = MessagePort.prototype;
+    MessagePort.prototype.addEventListener = function (...rest) {
+      window.port = this;
+      addEventListener.call(this, "message", ({ data: [what, ...note] }) => what === "note" && noted.push(note));
+      return addEventListener.apply(this, rest);
     };
   });
-  await open(other, options);
-  const back = page.waitForURL(`${site.origin}/?state=*`);
-  await page.evaluate(() => void auth.signOut());
-  await back;
-  // The first note of the sign-out does not have the state with which the provider sends the browser back.
-  const notes = await other.evaluate(() => {
-    const [key, newValue] = noted[0];
-    dispatchEvent(new StorageEvent("storage", { key, newValue }));
-    return noted.length;
+}
+
+/** Somebody else has noted in this page that the user signed out: neither this page nor its keep hears of that. */
+function signedOutUnheard(page) {
+  return page.evaluate(() => {
+    const [key] = Object.keys(localStorage).filter((key) => key.startsWith("tokenkeep.session."));
+    localStorage.setItem(key, JSON.stringify({ signed_out: Date.now() }));
+    return [key, localStorage.getItem(key)];
   });
-  assert.ok(notes > 1, `${notes} notes`);
-  await page.waitForFunction(() => window.tokenkeep !== undefined);
-  assert.equal(await open(page, options), "signed_out");
-  assert.equal(page.url(), `${site.origin}/`);
+}
+
+for (const [name, before] of [
+  ["of each other's notes", own],
+  ["of what was noted before the keep began", { ...own, lingerSeconds: 61 }],
+]) {
+  test(`what pages hear late ${name} changes nothing`, async () => {
+    const page = await visit();
+    await overhear(page);
+    await open(page, before);
+    await page.evaluate(() => auth.signOut({ local: true }));
+    await page.waitForFunction(() => noted.length > 0);
+    const note = await page.evaluate(() => Object.entries({ ...localStorage })[0]);
+    assert.ok("signed_out" in JSON.parse(note[1]), note);
+    await open(page, own);
+    await page.evaluate(() => void auth.signIn());
+    await answerProvider(page);
+    await page.waitForURL(`${site.origin}/callback?*`);
+    await page.waitForFunction(() => window.tokenkeep !== undefined);
+    await overhear(page);
+    assert.equal(await open(page, own), "signed_in");
+    const status = await page.evaluate(async (note) => {
+      port.postMessage(["note", ...note]);
+      await auth.fetch("/api/calls").catch(() => {});
+      return auth.session.status;
+    }, note);
+    assert.equal(status, "signed_in");
+    await page.context().close();
+  });
+}
+
+test("a page says what is noted now, whatever it hears of late", async () => {
+  const page = await signedIn(own);
+  const status = await page.evaluate(async () => {
+    const [key] = Object.keys(localStorage);
+    const newValue = JSON.stringify({ signed_out: Date.now() });
+    dispatchEvent(new StorageEvent("storage", { key, newValue }));
+    await auth.fetch("/api/calls").catch(() => {});
+    return auth.session.status;
+  });
+  assert.equal(status, "signed_in");
   await page.context().close();
 });
+
+test("a page leaves a note alone that is newer than what the keep knows", async () => {
+  for (const [name, change, left] of [
+    ["newer", signedOutUnheard, ([, newer], now) => newer === now],
+    ["none", (page) => page.evaluate(() => localStorage.clear()), (_, now) => "signed_out" in JSON.parse(now)],
+    ["known", () => {}, (_, now) => "signed_out" in JSON.parse(now)],
+  ]) {
+    const page = await signedIn(own);
+    await overhear(page);
+    await open(page, own);
+    const before = await change(page);
+    await page.evaluate(() => auth.signOut({ local: true }));
+    await page.waitForFunction(() => noted.length > 0);
+    const [key, now] = await page.evaluate(() => [noted[0][0], localStorage.getItem(noted[0][0])]);
+    assert.ok(left(before, now), `${name}: ${key} is ${now}, and was ${before}`);
+    await page.context().close();
+  }
+});
+
+for (const [name, look] of [
+  ["comes later", async (page) => open(await visit("/", { context: page.context() }), own)],
+  ["comes back from the cache", (page) => page.evaluate(() => {
+    dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+  })],
+]) {
+  test(`a keep learns from a page that ${name} what it has not heard`, async () => {
+    const page = await signedIn(own);
+    await page.evaluate(() => {
+      window.reasons = [];
+      auth.on("ended", ({ reason }) => reasons.push(reason));
+    });
+    await signedOutUnheard(page);
+    assert.equal((await who(page))[1], "signed_in");
+    await look(page);
+    await page.waitForFunction(() => auth.session.status === "signed_out");
+    assert.deepEqual(await page.evaluate("reasons"), ["signed_out_elsewhere"]);
+    await page.context().close();
+  });
+}
 
 test("a page with another list of APIs gets another keep, and finds nothing in it", async () => {
   const page = await signedIn(own);
@@ -258,23 +333,236 @@ test("bodies go there and back", async () => {
   await page.context().close();
 });
 
-test("20 MB go up and come down", async () => {
+test("20 MB go up and come down as they are", async () => {
   const page = await signedIn(own);
-  const size = 20 << 20;
+  const bytes = Buffer.from(Uint32Array.from({ length: 5 << 20 }, (_, index) => (index * 2_654_435_761) >>> 0).buffer);
   site.answers["/api/download"] = (_, response) => {
-    response.writeHead(200, { "Content-Type": "application/octet-stream" }).end(Buffer.alloc(size, 7));
+    response.writeHead(200, { "Content-Type": "application/octet-stream" }).end(bytes);
   };
-  const length = await page.evaluate(async (size) => {
+  const digest = await page.evaluate(async (size) => {
     await auth.fetch("/api/calls", { method: "POST", body: new Blob([new Uint8Array(size)]) });
     const answer = await auth.fetch("/api/download");
-    let length = 0;
-    for await (const piece of answer.body) {
-      length += piece.length;
+    const copy = answer.clone();
+    const digests = [answer, copy].map(async (answer) => crypto.subtle.digest("SHA-256", await answer.arrayBuffer()));
+    return (await Promise.all(digests)).map((digest) => btoa(String.fromCharCode(...new Uint8Array(digest))));
+  }, bytes.length);
+  assert.equal(calls.at(-1).body.length, bytes.length);
+  assert.deepEqual(digest, Array(2).fill(createHash("sha256").update(bytes).digest("base64")));
+  await page.context().close();
+});
+
+/** An API whose answer comes by hand, or as fast as it is taken: what was sent, in bytes, and when it is over. */
+function byHand(path) {
+  const hand = { sent: 0 };
+  hand.begun = new Promise((begun) => {
+    site.answers[path] = (request, response) => {
+      hand.closed = new Promise((resolve) => response.on("close", resolve));
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      response.flushHeaders();
+      hand.response = response;
+      begun();
+    };
+  });
+  hand.endless = () => {
+    const piece = Buffer.alloc(65_536, 7);
+    const go = () => {
+      do {
+        hand.sent += piece.length;
+      } while (!hand.response.destroyed && hand.response.write(piece));
+    };
+    hand.response.on("drain", go);
+    go();
+  };
+  return hand;
+}
+
+test("what drips is there drop by drop", async () => {
+  const page = await signedIn(own);
+  const drips = byHand("/api/drips");
+  let dripped = 0;
+  site.answers["/api/drip"] = (_, response) => {
+    drips.response.write(`drop ${(dripped += 1)}`);
+    response.writeHead(200, { "Content-Type": "text/plain" }).end();
+  };
+  const read = await page.evaluate(async () => {
+    const reader = (await auth.fetch("/api/drips")).body.getReader();
+    const read = [];
+    for (let drop = 0; drop < 5; drop += 1) {
+      await auth.fetch("/api/drip");
+      read.push(new TextDecoder().decode((await reader.read()).value));
     }
-    return length;
-  }, size);
-  assert.equal(calls.at(-1).body.length, size);
-  assert.equal(length, size);
+    return read;
+  });
+  assert.deepEqual(read, ["drop 1", "drop 2", "drop 3", "drop 4", "drop 5"]);
+  drips.response.write("the last");
+  await page.context().close();
+});
+
+test("what is small and at once there comes whole, whether its length is known or not", async () => {
+  const page = await signedIn(own);
+  await page.evaluate(() => {
+    window.bodies = [];
+    const { addEventListener } = MessagePort.prototype;
+    MessagePort.prototype.addEventListener = function (...rest) {
+      addEventListener.call(this, "message", ({ data }) => {
+        if (data?.[0] === "answer" && data[2]?.body !== undefined) {
+          bodies.push(Object.prototype.toString.call(data[2].body));
+        }
+      });
+      return addEventListener.apply(this, rest);
+    };
+  });
+  await open(page, own);
+  site.answers["/api/small"] = (request, response) => {
+    const known = request.url.endsWith("?known") ? { "Content-Length": 5 } : {};
+    response.writeHead(200, { "Content-Type": "text/plain", ...known });
+    response.write("sm");
+    response.end("all");
+  };
+  const small = await page.evaluate(async () => {
+    const texts = new Set([await (await auth.fetch("/api/small?known")).text()]);
+    const known = bodies.pop();
+    // A machine that is busy takes its time, now and then.
+    while (!bodies.includes("[object ArrayBuffer]")) {
+      texts.add(await (await auth.fetch("/api/small")).text());
+    }
+    return { known, texts: [...texts] };
+  });
+  assert.deepEqual(small, { known: "[object ArrayBuffer]", texts: ["small"] });
+  await page.context().close();
+});
+
+test("who reads nothing gets nothing more, as from a plain fetch, and who reads on does", async () => {
+  const page = await signedIn(own);
+  const stands = async (hand) => {
+    for (let [still, before] = [0, 0]; still < 20 && hand.sent < 512 << 20; before = hand.sent) {
+      await page.evaluate(() => auth.fetch("/api/calls"));
+      still = hand.sent === before ? still + 1 : 0;
+    }
+    return hand.sent;
+  };
+  const [plain, kept] = [byHand("/api/plain"), byHand("/api/kept")];
+  await page.evaluate(async () => (window.plain = (await fetch("/api/plain")).body.getReader()));
+  plain.endless();
+  const usual = await stands(plain);
+  await page.evaluate(() => plain.cancel());
+  await page.evaluate(async () => (window.reader = (await auth.fetch("/api/kept")).body.getReader()));
+  kept.endless();
+  const before = await stands(kept);
+  assert.ok(before < usual + (32 << 20), `${before} bytes, usually ${usual}`);
+  await page.evaluate(async (much) => {
+    for (let length = 0; length < much; length += (await reader.read()).value.length);
+  }, 2 * before);
+  const after = await stands(kept);
+  assert.ok(after > 2 * before && after < 512 << 20, `${after} bytes, and before that ${before}`);
+  await page.context().close();
+});
+
+for (const [name, stop, outcome] of [
+  ["that is cancelled", (page) => page.evaluate(() => reader.cancel().then(() => reader.read()).then(({ done }) => done)), true],
+  ["that is aborted", (page) => page.evaluate(() => {
+    abort.abort(new Error("enough"));
+    return reader.read().catch(({ message }) => message);
+  }), "enough"],
+  ["whose page goes to another", (page) => page.goto(`${site.elsewhere}/`).then((answer) => answer.status()), 200],
+  ["whose page is closed", (page) => page.close(), undefined],
+]) {
+  test(`an answer ${name} ends at the server, too`, async () => {
+    const page = await signedIn(own);
+    const hand = byHand("/api/endless");
+    await page.evaluate(async () => {
+      window.abort = new AbortController();
+      window.reader = (await auth.fetch("/api/endless", { signal: abort.signal })).body.getReader();
+    });
+    hand.endless();
+    await page.evaluate(() => reader.read());
+    const context = page.context();
+    const other = await visit("/other", { context });
+    assert.equal(await open(other, own), "signed_in");
+    assert.equal(await stop(page), outcome);
+    await hand.closed;
+    // It was that answer alone.
+    assert.equal(await other.evaluate(() => auth.fetch("/api/calls").then(({ status }) => status)), 200);
+    await context.close();
+  });
+}
+
+test("an answer that breaks off is an error, and no end", async () => {
+  const page = await signedIn(own);
+  for (const size of [10, 1_000_000]) {
+    const hand = byHand("/api/breaks");
+    const read = page.evaluate(async () => {
+      const reader = (await auth.fetch("/api/breaks")).body.getReader();
+      let length = 0;
+      try {
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) {
+            return ["done", length];
+          }
+          length += value.length;
+          window.length = length;
+        }
+      } catch (error) {
+        return [error.name, length];
+      }
+    });
+    await hand.begun;
+    hand.response.write(Buffer.alloc(size, 7));
+    await page.waitForFunction((size) => window.length === size, size);
+    hand.response.destroy();
+    assert.deepEqual(await read, ["TypeError", size]);
+  }
+  await page.context().close();
+});
+
+test("an answer is read on when its client is closed", async () => {
+  const page = await signedIn(own);
+  const hand = byHand("/api/last");
+  await page.evaluate(async () => {
+    window.last = await auth.fetch("/api/last");
+    auth.close();
+  });
+  hand.response.end("the last words");
+  assert.equal(await page.evaluate(() => last.text()), "the last words");
+  await page.context().close();
+});
+
+test("a page is told what APIs answered when it listens to that, and not before", async () => {
+  const page = await signedIn(own);
+  const other = await visit("/", { context: page.context() });
+  await other.evaluate(() => {
+    window.told = [];
+    const { addEventListener } = MessagePort.prototype;
+    MessagePort.prototype.addEventListener = function (...rest) {
+      addEventListener.call(this, "message", ({ data }) => data[0] === "tell" && told.push(JSON.parse(data[1]).type ?? "state"));
+      return addEventListener.apply(this, rest);
+    };
+  });
+  await open(other, own);
+  await other.evaluate(() => {
+    window.heard = [];
+    auth.on("renewed", ({ type }) => heard.push(type));
+    told.length = 0;
+  });
+  const renew = () => page.evaluate(async () => {
+    const before = auth.session;
+    await auth.fetch("/api/calls");
+    while (auth.session === before) {
+      await auth.renew();
+      await new Promise(requestAnimationFrame);
+    }
+  });
+  await renew();
+  await other.waitForFunction(() => heard.includes("renewed"));
+  assert.equal(await other.evaluate(() => told.includes("api_answered")), false);
+  await other.evaluate(() => {
+    auth.on("api_answered", ({ type, status }) => heard.push(`${type} ${status}`));
+    return auth.fetch("/api/calls");
+  });
+  await other.waitForFunction(() => heard.at(-1) === "api_answered 200");
+  await page.evaluate(() => auth.fetch("/api/calls"));
+  await other.waitForFunction(() => heard.filter((text) => text === "api_answered 200").length === 2);
   await page.context().close();
 });
 

@@ -21,8 +21,13 @@ const EXPECTED = [
   "LICENSE-APACHE",
   "LICENSE-MIT",
   "README.md",
+  "device.d.ts",
+  "device.js",
   "error.js",
   "errors.d.ts",
+  "form-post-worker.js",
+  "form-post.d.ts",
+  "form-post.js",
   "guard.js",
   "index.d.ts",
   "index.js",
@@ -33,6 +38,11 @@ const EXPECTED = [
   "react.js",
   "remote.js",
   "response.js",
+  "shims/form-post.d.mts",
+  "shims/form-post.md",
+  "shims/form-post.mjs",
+  "wasm/device.js",
+  "wasm/device_bg.wasm",
   "wasm/keep.js",
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
@@ -66,7 +76,7 @@ test("publint has nothing to say", async () => {
 
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
-  const others = ["--exclude-entrypoints", "guard.js", "keep.js", "tokenkeep.wasm"];
+  const others = ["--exclude-entrypoints", "device.wasm", "form-post-worker.js", "guard.js", "keep.js", "tokenkeep.wasm"];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });
 

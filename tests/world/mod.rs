@@ -233,10 +233,10 @@ impl World {
             secrets.extend(sent.proof().and_then(|proof| proof.claim("jti").map(str::to_owned)));
         }
         for (from, answer) in self.answers() {
-            if from == Some(Endpoint::Token)
+            if matches!(from, Some(Endpoint::DeviceAuthorization | Endpoint::Token))
                 && let Ok(body) = serde_json::from_slice::<serde_json::Value>(&answer.body)
             {
-                let tokens = ["access_token", "refresh_token", "id_token"].iter().filter_map(|name| body[*name].as_str());
+                let tokens = ["access_token", "refresh_token", "id_token", "device_code"].iter().filter_map(|name| body[*name].as_str());
                 // Of an ID token also its parts: neither claims nor signature may go about alone.
                 secrets.extend(tokens.clone().map(str::to_owned));
                 secrets.extend(tokens.flat_map(|token| token.split('.').skip(1)).map(str::to_owned));

@@ -19,6 +19,7 @@ use super::{CLIENT, ISSUER, Key, Proof, Sent, Time, b64};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     Api,
+    DeviceAuthorization,
     Keys,
     Metadata,
     PushedRequest,
@@ -68,6 +69,10 @@ struct Inner {
     token_response: Change<Value>,
     id_token: Option<Box<dyn FnMut(String) -> String>>,
     counter: u64,
+    /// Sign-ins on another device, by their device code.
+    devices: HashMap<String, DeviceGrant>,
+    /// How long their codes live, in seconds.
+    device_lifetime: u64,
     /// Which key an access token is bound to.
     bound: HashMap<String, String>,
     /// The `jti` of every proof.
@@ -76,6 +81,18 @@ struct Inner {
     nonces: HashMap<String, String>,
     /// Those before them, which are taken as well.
     former_nonces: HashMap<String, String>,
+}
+
+/// A sign-in on another device.
+struct DeviceGrant {
+    user_code: String,
+    client: String,
+    scope: String,
+    expires: u64,
+    interval: u64,
+    polled: u64,
+    /// Who agreed, or that they did not.
+    decision: Option<Result<String, ()>>,
 }
 
 /// A refresh token: of which grant it is, and what it is good for.
@@ -108,6 +125,7 @@ impl Provider {
                 "userinfo_endpoint": format!("{ISSUER}/userinfo"),
                 "end_session_endpoint": format!("{ISSUER}/logout"),
                 "revocation_endpoint": format!("{ISSUER}/revoke"),
+                "device_authorization_endpoint": format!("{ISSUER}/device_authorization"),
                 "response_types_supported": ["code"],
                 "code_challenge_methods_supported": ["S256"],
                 "id_token_signing_alg_values_supported":
@@ -137,6 +155,8 @@ impl Provider {
             token_response: None,
             id_token: None,
             counter: 0,
+            devices: HashMap::new(),
+            device_lifetime: 600,
             bound: HashMap::new(),
             proofs: HashSet::new(),
             nonces: HashMap::new(),
@@ -314,6 +334,27 @@ impl Provider {
         self.0.borrow().refresh_tokens.values().filter(|token| !token.used).count()
     }
 
+    /// How long codes for another device live from now on, in seconds.
+    pub fn device_lifetime(&self, seconds: u64) {
+        self.0.borrow_mut().device_lifetime = seconds;
+    }
+
+    /// The user enters a code on another device, and agrees.
+    pub fn enter(&self, user_code: &str) {
+        let subject = self.0.borrow().subject.clone();
+        self.decide(user_code, Ok(subject));
+    }
+
+    /// The user enters a code on another device, and does not agree.
+    pub fn deny(&self, user_code: &str) {
+        self.decide(user_code, Err(()));
+    }
+
+    fn decide(&self, user_code: &str, decision: Result<String, ()>) {
+        let mut inner = self.0.borrow_mut();
+        inner.devices.values_mut().find(|device| device.user_code == user_code).expect("the code is known").decision = Some(decision);
+    }
+
     /// A request with `prompt=none`: where the browser is sent back to, without anybody seeing anything.
     pub fn authorize_silently(&self, url: &str) -> String {
         if self.has_session() {
@@ -348,6 +389,7 @@ impl Provider {
             return Some(Endpoint::Metadata);
         }
         [
+            ("device_authorization_endpoint", Endpoint::DeviceAuthorization),
             ("jwks_uri", Endpoint::Keys),
             ("pushed_authorization_request_endpoint", Endpoint::PushedRequest),
             ("revocation_endpoint", Endpoint::Revocation),
@@ -379,12 +421,16 @@ impl Provider {
         let usual = if response_type == "code" { "query" } else { "fragment" };
         let mode = asked("response_mode").unwrap_or(usual.to_owned());
         inner.secrets.extend([code.clone()].into_iter().chain(asked("state")).chain(asked("nonce")));
-        if response_type == "code id_token" {
-            let id_token = inner.front_id_token(&code, &request);
+        if response_type != "code" {
+            let id_token = inner.front_id_token((response_type != "id_token").then_some(&code), &request);
             response.push(("id_token".to_owned(), id_token.clone()));
             inner.secrets.push(id_token);
         }
-        inner.codes.insert(code, request);
+        if response_type == "id_token" {
+            response.remove(0);
+        } else {
+            inner.codes.insert(code, request);
+        }
         if let Some(change) = &mut inner.callback {
             change(&mut response);
         }
@@ -421,6 +467,7 @@ impl Provider {
             let mut inner = self.0.borrow_mut();
             match endpoint {
                 Endpoint::Api => inner.api(sent),
+                Endpoint::DeviceAuthorization => inner.authorize_device(sent),
                 Endpoint::Keys => json_response(200, &json!({"keys": inner.keys.iter().map(Key::public_jwk).collect::<Vec<_>>()})),
                 Endpoint::Metadata => json_response(200, &inner.metadata),
                 Endpoint::PushedRequest => inner.push(sent),
@@ -474,8 +521,8 @@ impl Inner {
         json_response(201, &json!({"request_uri": name, "expires_in": 60}))
     }
 
-    /// The ID token beside a code.
-    fn front_id_token(&mut self, code: &str, request: &Parameters) -> String {
+    /// The ID token in a response, beside a code or alone.
+    fn front_id_token(&mut self, code: Option<&String>, request: &Parameters) -> String {
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
         let now = self.time.now.get() / 1000;
         use rsa::sha2::{Digest, Sha256};
@@ -487,9 +534,12 @@ impl Inner {
             "exp": now + 600,
             "iat": now,
             "nonce": asked("nonce"),
-            "c_hash": half(code),
-            "s_hash": half(&asked("state")),
+            "name": "Alice Archer",
         });
+        if let Some(code) = code {
+            claims["c_hash"] = json!(half(code));
+            claims["s_hash"] = json!(half(&asked("state")));
+        }
         if let Some(change) = &mut self.front_claims {
             change(&mut claims);
         }
@@ -516,6 +566,9 @@ impl Inner {
         if field("grant_type") == "refresh_token" {
             return self.refresh(sent, jkt);
         }
+        if field("grant_type") == "urn:ietf:params:oauth:grant-type:device_code" {
+            return self.device(sent, jkt);
+        }
         let Some(request) = self.codes.remove(&field("code")) else { return refuse("invalid_grant") };
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
         use rsa::sha2::{Digest, Sha256};
@@ -534,27 +587,96 @@ impl Inner {
         let mut body = self.tokens(token, &scope);
         let now = self.time.now.get() / 1000;
         if asked("scope").split(' ').any(|scope| scope == "openid") {
-            let mut claims = json!({
-                "iss": self.issuer,
-                "sub": subject,
-                "sid": format!("sid-{}", self.grants),
-                "aud": asked("client_id"),
-                "exp": now + 600,
-                "iat": now,
-                "nonce": asked("nonce"),
-                "name": "Alice Archer",
-            });
-            if let Some(change) = &mut self.claims {
-                change(&mut claims);
-            }
-            let mut id_token = self.sign(&claims);
-            if let Some(change) = &mut self.id_token {
-                id_token = change(id_token);
-            }
-            body["id_token"] = json!(id_token);
+            body["id_token"] = json!(self.id_token_for(&subject, &asked("client_id"), now, Some(asked("nonce"))));
         }
         if let Ok(details) = serde_json::from_str::<Value>(&asked("authorization_details")) {
             body["authorization_details"] = details;
+        }
+        if let Some(change) = &mut self.token_response {
+            change(&mut body);
+        }
+        json_response(200, &body)
+    }
+
+    fn id_token_for(&mut self, subject: &str, client: &str, now: u64, nonce: Option<String>) -> String {
+        let mut claims = json!({
+            "iss": self.issuer,
+            "sub": subject,
+            "sid": format!("sid-{}", self.grants),
+            "aud": client,
+            "exp": now + 600,
+            "iat": now,
+            "name": "Alice Archer",
+        });
+        if let Some(nonce) = nonce {
+            claims["nonce"] = json!(nonce);
+        }
+        if let Some(change) = &mut self.claims {
+            change(&mut claims);
+        }
+        let id_token = self.sign(&claims);
+        match &mut self.id_token {
+            Some(change) => change(id_token),
+            None => id_token,
+        }
+    }
+
+    fn authorize_device(&mut self, sent: &Sent) -> Response {
+        self.counter += 1;
+        let (device_code, user_code) = (format!("device-code-{}", self.counter), format!("WDJB-{:04}", self.counter));
+        let (client, scope) = (sent.field("client_id").unwrap_or_default(), sent.field("scope").unwrap_or_default());
+        let now = self.time.now.get() / 1000;
+        let grant = DeviceGrant {
+            user_code: user_code.clone(),
+            client,
+            scope,
+            expires: now + self.device_lifetime,
+            interval: 5,
+            polled: now,
+            decision: None,
+        };
+        self.devices.insert(device_code.clone(), grant);
+        let body = json!({
+            "device_code": device_code,
+            "user_code": user_code,
+            "verification_uri": format!("{ISSUER}/device"),
+            "verification_uri_complete": format!("{ISSUER}/device?user_code={user_code}&lang=en"),
+            "expires_in": self.device_lifetime,
+            "interval": 5,
+        });
+        json_response(200, &body)
+    }
+
+    /// RFC 8628 §3.5.
+    fn device(&mut self, sent: &Sent, jkt: Option<String>) -> Response {
+        let refuse = |error: &str| json_response(400, &json!({"error": error}));
+        let (device_code, now) = (sent.field("device_code").unwrap_or_default(), self.time.now.get() / 1000);
+        let Some(device) = self.devices.get_mut(&device_code) else { return refuse("invalid_grant") };
+        if sent.field("client_id").as_ref() != Some(&device.client) {
+            return refuse("invalid_grant");
+        }
+        if now >= device.expires {
+            return refuse("expired_token");
+        }
+        let too_fast = now < device.polled + device.interval;
+        device.polled = now;
+        if too_fast {
+            device.interval += 5;
+            return refuse("slow_down");
+        }
+        let subject = match &device.decision {
+            None => return refuse("authorization_pending"),
+            Some(Err(())) => return refuse("access_denied"),
+            Some(Ok(subject)) => subject.clone(),
+        };
+        let (client, scope) = (device.client.clone(), device.scope.clone());
+        self.devices.remove(&device_code);
+        self.grants += 1;
+        let token =
+            RefreshToken { grant: self.grants, subject: subject.clone(), client: client.clone(), scope: scope.clone(), used: false, jkt };
+        let mut body = self.tokens(token, &scope);
+        if scope.split(' ').any(|scope| scope == "openid") {
+            body["id_token"] = json!(self.id_token_for(&subject, &client, now, None));
         }
         if let Some(change) = &mut self.token_response {
             change(&mut body);

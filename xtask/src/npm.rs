@@ -18,7 +18,11 @@ struct Entry {
     features: &'static str,
 }
 
-const ENTRIES: [Entry; 1] = [Entry { name: "tokenkeep", features: "client" }];
+const ENTRIES: [Entry; 2] = [Entry { name: "tokenkeep", features: "client" }, Entry { name: "device", features: "client,device" }];
+
+/// What `tokenkeep/device` loads.
+const DEVICE: [&str; 8] =
+    ["wasm/device_bg.wasm", "wasm/device.js", "device.js", "index.js", "remote.js", "error.js", "response.js", "wire.js"];
 
 /// What stands elsewhere in the repository and belongs into the package.
 const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
@@ -27,6 +31,9 @@ const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
 pub(crate) fn build(toolbox: &mut Toolbox) -> Result<ExitCode> {
     let sizes = package(toolbox)?;
     println!("{}", table(&sizes));
+    let paths = DEVICE.map(|file| toolbox.path("pkg").join(file));
+    let device: Vec<_> = DEVICE.into_iter().zip(size::weigh(toolbox, &paths.each_ref())?).collect();
+    println!("\ntokenkeep/device\n{}", table(&device));
     Ok(ExitCode::SUCCESS)
 }
 

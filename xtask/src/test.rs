@@ -148,8 +148,9 @@ fn clippy(toolbox: &Toolbox) -> Tally {
         clippy(&["--workspace", "--all-targets"]),
         // Alone, because the other packages turn its feature on.
         clippy(&["-p", "tokenkeep", "--all-targets"]),
-        clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", "leptos,worker"], &WASM[..]].concat()),
+        clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", "device,implicit,leptos,worker"], &WASM[..]].concat()),
         clippy(&[&["-p", "tokenkeep"], &WASM[..]].concat()),
+        clippy(&[&["-p", "tokenkeep-npm", "--features", "device"], &WASM[..]].concat()),
         clippy(&[&apps[..], &WASM[..]].concat()),
     ])
 }
@@ -157,14 +158,17 @@ fn clippy(toolbox: &Toolbox) -> Tally {
 fn docs(toolbox: &Toolbox) -> Tally {
     let doc = |target: &[&str]| {
         let mut cargo = toolbox.cargo();
-        cargo.args(["doc", "-p", "tokenkeep", "--no-deps", "--features", "leptos,worker"]).args(target).env("RUSTDOCFLAGS", "-D warnings");
+        cargo
+            .args(["doc", "-p", "tokenkeep", "--no-deps", "--features", "device,implicit,leptos,worker"])
+            .args(target)
+            .env("RUSTDOCFLAGS", "-D warnings");
         check(&mut cargo)
     };
     all([doc(&[]), doc(&WASM)])
 }
 
 fn native(toolbox: &Toolbox) -> Tally {
-    let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", "leptos,worker", "--no-fail-fast"]));
+    let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", "device,implicit,leptos,worker", "--no-fail-fast"]));
     // Apart from the library, whose tests are not to wait for a server's Leptos.
     let server = count(toolbox.cargo().args(["test", "-p", "tokenkeep-ssr", "--lib"]));
     library.and(server).and(count(toolbox.cargo().args(["test", "-p", "xtask"])))

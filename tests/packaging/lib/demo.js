@@ -8,7 +8,12 @@ import { freePorts } from "./ports.js";
 const SERVER = fileURLToPath(new URL("../../../demo/provider/server.js", import.meta.url));
 
 /** The demo's provider and API, on ports of their own, for apps at these origins. They end with the tests of the file. */
-export async function startDemo(...appOrigins) {
+export function startDemo(...appOrigins) {
+  return startDemoWith({}, ...appOrigins);
+}
+
+/** The same with more in its environment. */
+export async function startDemoWith(environment, ...appOrigins) {
   const [providerPort, apiPort] = await freePorts(2);
   const server = spawn(process.execPath, [SERVER], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -19,6 +24,7 @@ export async function startDemo(...appOrigins) {
       TOKENKEEP_API_PORT: apiPort,
       TOKENKEEP_APP_ORIGINS: appOrigins.join(","),
       TOKENKEEP_END_WITH: process.pid,
+      ...environment,
     },
   });
   const exited = once(server, "exit");

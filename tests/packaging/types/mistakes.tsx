@@ -2,6 +2,8 @@
 
 import { AuthError, open } from "tokenkeep";
 import type { Auth, Claims, Options, Session, SignInOptions } from "tokenkeep";
+import { open as openDevice } from "tokenkeep/device";
+import { ready, takePosted } from "tokenkeep/form-post";
 import { authError, mock } from "tokenkeep/mock";
 import { AuthProvider, SignedIn, useAuth, useSession } from "tokenkeep/react";
 
@@ -142,6 +144,15 @@ authError({ code: "offline" });
 // @ts-expect-error TS2322: a redirect leaves the page
 mock({ renew: () => "redirect" });
 
+// By POST
+
+// @ts-expect-error TS2554: it is ready for a redirect URI
+ready();
+// @ts-expect-error TS2353: the scope is the redirect URI's path
+ready("/callback", { scope: "/" });
+// @ts-expect-error TS2345: there may be nothing
+decodeURIComponent(await takePosted());
+
 // React
 
 // @ts-expect-error TS2741: a provider provides something
@@ -156,3 +167,14 @@ const untyped = <SignedIn>{({ claims }) => claims["roles"].length}</SignedIn>;
 useAuth().close();
 // @ts-expect-error TS2339: who is not known to be signed in has no claims
 useSession<Staff>().claims;
+
+// Devices
+
+// @ts-expect-error TS2322: a television's keep is in its page
+openDevice({ issuer: "https://login.example.com", clientId: "my-tv", keep: "shared" });
+// @ts-expect-error TS2353: and has no worker
+openDevice({ issuer: "https://login.example.com", clientId: "my-tv", lingerSeconds: 5 });
+// @ts-expect-error TS2353: the default entry knows nothing of that
+open({ issuer: "https://login.example.com", clientId: "my-app", dangerousDeviceAuthorization: true });
+// @ts-expect-error TS2339: nor of this
+(await open(options)).signInByDevice();
