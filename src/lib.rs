@@ -27,6 +27,7 @@
 //! | [`keep`] | the secret side: tokens, and the requests that carry them |
 //! | [`page`] | the visible side: what an app holds |
 //! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
+//! | `confidential` | a server's client, which can keep a secret; feature `confidential` |
 //! | `implicit` | who the user is, and nothing else: an ID token that comes as a form; feature `implicit` |
 //! | `leptos` | components for Leptos; feature `leptos` |
 //! | `worker` | a keep in a SharedWorker that all tabs use; feature `worker` |
@@ -36,11 +37,14 @@
 //! ```text
 //! protocol <- session <- keep <- page <- leptos        an arrow points at what may be imported
 //!                          ^      ^
-//!                       browser --+
+//!     ^                 browser --+
+//!     +-- confidential: a server's client, beside all that
 //! ```
 
 #[cfg(target_family = "wasm")]
 pub mod browser;
+#[cfg(feature = "confidential")]
+pub mod confidential;
 #[cfg(feature = "implicit")]
 pub mod implicit;
 pub mod keep;

@@ -13,6 +13,8 @@
 )]
 
 mod catalogue;
+#[cfg(feature = "confidential")]
+mod confidential;
 mod flows;
 mod fuzz;
 #[cfg(feature = "implicit")]

@@ -10,7 +10,7 @@ fn number(number: impl Into<u64>) -> Option<Json> {
     Some(Json::from(number.into()))
 }
 
-fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Json> {
+pub(crate) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Json> {
     Some(Json::Array(texts.into_iter().map(Json::from).collect()))
 }
 

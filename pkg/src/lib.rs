@@ -5,8 +5,11 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "confidential")]
+pub mod confidential;
 #[cfg(feature = "device")]
 pub mod device;
+#[cfg_attr(not(feature = "client"), allow(dead_code))]
 mod json;
 
 use std::pin::Pin;

@@ -66,7 +66,7 @@ async fn verify(subtle: &SubtleCrypto, check: &SignatureCheck<'_>) -> Result<boo
 }
 
 /// One object that both `importKey` and `verify` take what they need from.
-fn parameters(algorithm: Algorithm) -> Result<JsValue, JsValue> {
+pub(super) fn parameters(algorithm: Algorithm) -> Result<JsValue, JsValue> {
     let (hash, salt_length) = match algorithm.hash() {
         Hash::Sha256 => ("SHA-256", 32),
         Hash::Sha384 => ("SHA-384", 48),
@@ -185,11 +185,11 @@ impl From<JsValue> for NoCrypto {
     }
 }
 
-fn ask(subtle: &SubtleCrypto, method: &str, arguments: &[Arg<'_>]) -> Result<JsFuture, JsValue> {
+pub(super) fn ask(subtle: &SubtleCrypto, method: &str, arguments: &[Arg<'_>]) -> Result<JsFuture, JsValue> {
     Ok(settled(&call(subtle, method, arguments)?))
 }
 
-fn bytes(buffer: JsValue) -> Result<Uint8Array, NoCrypto> {
+pub(super) fn bytes(buffer: JsValue) -> Result<Uint8Array, NoCrypto> {
     let buffer: ArrayBuffer = buffer.dyn_into()?;
     Ok(Uint8Array::new(&buffer))
 }
@@ -198,6 +198,6 @@ fn crypto() -> Result<BrowserCrypto, NoCrypto> {
     Ok(get(&global(), "crypto")?.dyn_into()?)
 }
 
-fn subtle() -> Result<SubtleCrypto, NoCrypto> {
+pub(super) fn subtle() -> Result<SubtleCrypto, NoCrypto> {
     Ok(get(&get(&global(), "crypto")?, "subtle")?.dyn_into()?)
 }

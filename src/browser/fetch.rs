@@ -22,7 +22,7 @@ use crate::{
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_name = fetch)]
-    fn fetch(what: &JsValue, init: &JsValue) -> Result<JsValue, JsValue>;
+    pub(super) fn fetch(what: &JsValue, init: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 /// The browser's network.
@@ -109,7 +109,7 @@ fn init(request: &Request, abort: &Abort) -> Result<JsValue, JsValue> {
     )
 }
 
-async fn answered(response: &JsValue, limit: usize) -> Result<Response, Failure> {
+pub(super) async fn answered(response: &JsValue, limit: usize) -> Result<Response, Failure> {
     let response: BrowserResponse = settled(response).await?.dyn_into()?;
     let headers = fields(&response.headers())?;
     let body = match response.body() {
@@ -119,7 +119,7 @@ async fn answered(response: &JsValue, limit: usize) -> Result<Response, Failure>
     Ok(Response { status: response.status(), headers, body })
 }
 
-fn headers_of(request: &Request) -> Result<Headers, JsValue> {
+pub(super) fn headers_of(request: &Request) -> Result<Headers, JsValue> {
     let headers = Headers::new()?;
     for (name, value) in &request.headers {
         headers.append(name, value.expose())?;
@@ -222,11 +222,11 @@ async fn read(reader: ReadableStreamDefaultReader, limit: usize) -> Result<Vec<u
     }
 }
 
-struct Failure(HttpFailure);
+pub(super) struct Failure(pub(super) HttpFailure);
 
 impl Failure {
     /// Our own signal ends with an `AbortError` that is no different from anybody else's.
-    fn after(self, abort: &Abort) -> HttpFailure {
+    pub(super) fn after(self, abort: &Abort) -> HttpFailure {
         if abort.is_over() { HttpFailure::TimedOut } else { self.0 }
     }
 }

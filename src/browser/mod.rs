@@ -15,6 +15,8 @@ mod locks;
 mod navigation;
 mod queue;
 mod remote;
+#[cfg(feature = "confidential")]
+mod server;
 mod storage;
 mod tasks;
 #[cfg(feature = "worker")]
@@ -38,6 +40,8 @@ pub use journal::IndexedDb;
 pub use locks::WebLocks;
 pub use navigation::AddressBar;
 pub use remote::{Memory, RemoteFrames, RemotePage};
+#[cfg(feature = "confidential")]
+pub use server::{ServerCrypto, ServerFetch};
 pub use storage::LocalStorage;
 pub use tasks::EventLoop;
 #[cfg(feature = "worker")]
@@ -162,6 +166,12 @@ fn call(target: &JsValue, method: &str, arguments: &[Arg<'_>]) -> Result<JsValue
 fn new(class: &str, arguments: &[Arg<'_>]) -> Result<JsValue, JsValue> {
     let class: Function = get(&global(), class)?.dyn_into()?;
     Reflect::construct(&class, &array(arguments.iter().copied()))
+}
+
+/// Whether this is a browser's page. An old Deno has a window, but never a document.
+#[cfg(feature = "confidential")]
+pub(crate) fn is_window() -> bool {
+    ["window", "document"].iter().all(|name| get(&global(), name).is_ok_and(|value| value.is_object()))
 }
 
 /// The page, where there is one.

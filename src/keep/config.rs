@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::protocol::{
     Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, ResponseType, Scope, TokenType,
-    Unreadable, UserInfoFormat, wire::Wire,
+    Unreadable, UserInfoFormat, url::is_absolute_uri, wire::Wire,
 };
 
 use super::fetch::Destination;
@@ -439,7 +439,7 @@ impl Config {
             return Err(Misconfigured::AudienceMalformed);
         }
         let resources = self.api.iter().flat_map(|(_, access)| access).flat_map(|access| &access.resources);
-        if !self.resource.iter().chain(resources).all(|resource| is_resource(resource)) {
+        if !self.resource.iter().chain(resources).all(|resource| is_absolute_uri(resource)) {
             return Err(Misconfigured::ResourceMalformed);
         }
         let main = Access { resources: self.resource.clone(), scope: String::new() };
@@ -539,15 +539,4 @@ fn apis(value: &Json) -> Option<Vec<(String, Option<Access>)>> {
         Json::Array(many) => many.iter().map(one).collect(),
         _ => one(value).map(|api| vec![api]),
     }
-}
-
-/// RFC 8707 §2: "an absolute URI", and "MUST NOT include a fragment component".
-fn is_resource(text: &str) -> bool {
-    let scheme = text.split_once(':').map(|(scheme, rest)| (scheme.bytes(), rest));
-    let absolute = scheme.is_some_and(|(mut scheme, rest)| {
-        scheme.next().is_some_and(|first| first.is_ascii_alphabetic())
-            && scheme.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-            && !rest.is_empty()
-    });
-    absolute && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }

@@ -82,6 +82,18 @@ impl Error {
         }
     }
 
+    /// The same without a text of the provider that repeats one of these.
+    #[cfg(feature = "confidential")]
+    pub(crate) fn hiding(mut self, secrets: &[&Secret<String>]) -> Error {
+        if let Error::Provider(error) = &mut self {
+            match ProviderError::new(&error.error, error.description.as_deref(), error.uri.as_ref().map(HttpUrl::as_str), secrets) {
+                Some(hidden) => **error = hidden,
+                None => return Unreadable::Member("error").of(Source::Token),
+            }
+        }
+        self
+    }
+
     /// Who must act.
     pub fn kind(&self) -> Kind {
         match self {
@@ -108,13 +120,15 @@ impl fmt::Display for Error {
 
 /// One list: variant, code and meaning of each error in a line.
 macro_rules! errors {
-    ($(#[$meta:meta])* $name:ident { $($(#[$cfg:meta])* $variant:ident $({ $($field:ident: $type:ty),+ })? = $code:literal: $meaning:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$on:meta])* $variant:ident $({ $($field:ident: $type:ty),+ })? = $code:literal: $meaning:literal,)+
+    }) => {
         $(#[$meta])*
         #[non_exhaustive]
         #[derive(Debug, PartialEq)]
         pub enum $name {
             $(
-                $(#[$cfg])*
+                $(#[$on])*
                 #[doc = concat!("`", $code, "`: ", $meaning, ".")]
                 $variant $({ $(
                     #[doc = concat!("Which ", stringify!($field), ".")]
@@ -125,15 +139,15 @@ macro_rules! errors {
 
         impl $name {
             /// All codes, in the order of the variants.
-            pub const CODES: &'static [&'static str] = &[$($(#[$cfg])* $code),+];
+            pub const CODES: &'static [&'static str] = &[$($(#[$on])* $code),+];
 
             /// The stable code.
             pub fn code(&self) -> &'static str {
-                match self { $($(#[$cfg])* Self::$variant { .. } => $code,)+ }
+                match self { $($(#[$on])* Self::$variant { .. } => $code,)+ }
             }
 
             fn meaning(&self) -> &'static str {
-                match self { $($(#[$cfg])* Self::$variant { .. } => $meaning,)+ }
+                match self { $($(#[$on])* Self::$variant { .. } => $meaning,)+ }
             }
         }
 
@@ -141,7 +155,7 @@ macro_rules! errors {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(self.meaning())?;
                 match self {
-                    $($(#[$cfg])* Self::$variant $({ $($field),+ })? => { $($(field(f, stringify!($field), $field)?;)+)? })+
+                    $($(#[$on])* Self::$variant $({ $($field),+ })? => { $($(field(f, stringify!($field), $field)?;)+)? })+
                 }
                 Ok(())
             }
@@ -152,14 +166,16 @@ macro_rules! errors {
                 #[allow(unused_mut)]
                 let mut members = vec![("code", Some(self.code().into()))];
                 match self {
-                    $($(#[$cfg])* Self::$variant $({ $($field),+ })? => { $($(members.push((stringify!($field), Some($field.write())));)+)? })+
+                    $($(#[$on])* Self::$variant $({ $($field),+ })? => {
+                        $($(members.push((stringify!($field), Some($field.write())));)+)?
+                    })+
                 }
                 Json::object(members)
             }
 
             fn read(json: &Json) -> Option<Self> {
                 Some(match json.text("code")? {
-                    $($(#[$cfg])* $code => Self::$variant $({ $($field: Wire::member(json, stringify!($field))?),+ })?,)+
+                    $($(#[$on])* $code => Self::$variant $({ $($field: Wire::member(json, stringify!($field))?),+ })?,)+
                     _ => return None,
                 })
             }
@@ -256,8 +272,14 @@ errors! {
         AuthNotProvided = "auth_not_provided": "`use_auth` and the components need `provide_auth` in a component above them",
         AuthorizationDetailsMalformed = "authorization_details_malformed": "`authorization_details` must be a list of objects that each have a `type` (RFC 9396 §2)",
         AuthorizationSet = "authorization_set": "a request must not bring its own `Authorization` or `DPoP` header: remove it, the token is added for you",
+        #[cfg(feature = "confidential")]
+        ClientAuthenticationMalformed = "client_authentication_malformed": "a confidential client has either a `client_secret` of visible characters, for `authentication` by `client_secret_basic` or `client_secret_post`, or a `private_key` for `private_key_jwt`",
         ClientIdMalformed = "client_id_malformed": "`client_id` must be the identifier that the provider gave to this app: visible ASCII characters",
+        #[cfg(feature = "confidential")]
+        ClientKeyUnusable = "client_key_unusable": "the private key of this client does not sign: it must be a key for ES256, ES384, ES512, PS256, PS384, PS512, RS256, RS384, RS512 or Ed25519, that may be used for that, and an RSA key as JWK must name its `alg`",
         ClientSecret = "client_secret": "a page cannot keep a `client_secret`: remove it, and register the app at the provider as a public client with PKCE",
+        #[cfg(feature = "confidential")]
+        ConfidentialInBrowser = "confidential_in_browser": "a confidential client must not be in a browser's page, where everybody could read its secret: open it on a server, and a public client in the page",
         ConfigMalformed { why: Unreadable } = "config_malformed": "the configuration must be one JSON object",
         DestinationNotAllowed = "destination_not_allowed": "this URL is under none of the entries of `api`, so it gets no token: add its scheme, host, port and path prefix there",
         #[cfg(feature = "device")]
@@ -288,8 +310,12 @@ errors! {
         RequestMalformed = "request_malformed": "a request must have a valid method, URL and headers",
         ResourceMalformed = "resource_malformed": "`resource` must list absolute URIs without a fragment (RFC 8707 §2)",
         ResponseModeMalformed = "response_mode_malformed": "with `response_type` code id_token, which needs `openid`, `response_mode` must not be query: a URL with a token in its query ends up in logs",
+        #[cfg(feature = "confidential")]
+        RevocationUnavailable = "revocation_unavailable": "the provider has no revocation endpoint: the token is good until it expires",
         ScopeMalformed = "scope_malformed": "`scopes` must be words of visible ASCII characters without quotes and back slashes, one space between",
         TokenIsKept = "token_is_kept": "the access token stays in the keep: call the API with `fetch`, or see what `dangerous_expose_access_token` costs",
+        #[cfg(feature = "confidential")]
+        TokenTypeMalformed = "token_type_malformed": "the type of a token in an exchange must be an absolute URI (RFC 8693 §3)",
         UserInfoUnavailable = "user_info_unavailable": "there is no user info: the provider has no endpoint for it, or the app did not ask for `openid`",
     }
 }
@@ -361,6 +387,7 @@ impl From<ProviderError> for Error {
 }
 
 /// Which answer it was.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// An API that the app calls.

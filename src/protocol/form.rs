@@ -70,7 +70,8 @@ pub fn append(form: &mut String, name: &str, value: &str) {
     encode(form, value);
 }
 
-fn encode(form: &mut String, text: &str) {
+/// Appends a text to a form, encoded.
+pub(crate) fn encode(form: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => form.push(char::from(byte)),

@@ -58,6 +58,22 @@ pub fn revocation(metadata: &Metadata, client_id: &str, refresh_token: &Secret<S
     Some(Request::form(endpoint.as_str(), body))
 }
 
+/// Judges the answer to a [`revocation`].
+#[cfg(feature = "confidential")]
+pub(crate) fn revoked(response: &super::http::Response, token: &Secret<String>) -> Result<(), super::error::Error> {
+    use super::error::{ProviderError, Source};
+    if response.is_success() {
+        return Ok(());
+    }
+    // RFC 7009 §2.2.1: errors are those of the token endpoint.
+    let said = response
+        .json_object()
+        .ok()
+        .filter(|_| response.status < 500)
+        .and_then(|body| ProviderError::new(body.text("error")?, body.text("error_description"), body.text("error_uri"), &[token]));
+    Err(said.map_or(response.refused(Source::Revocation), Into::into))
+}
+
 /// What a provider says at a front-channel logout URI
 /// ([Front-Channel Logout §2](https://openid.net/specs/openid-connect-frontchannel-1_0.html#RPLogout)). Not believed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]

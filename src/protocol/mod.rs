@@ -18,11 +18,15 @@
 pub mod authorize;
 pub mod callback;
 pub mod challenge;
+#[cfg(feature = "confidential")]
+pub mod client_authentication;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod dpop;
 pub mod error;
 pub mod form;
+#[cfg(feature = "confidential")]
+pub mod grant;
 pub mod http;
 pub mod id_token;
 pub mod jose;

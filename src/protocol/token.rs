@@ -253,7 +253,7 @@ impl Granted {
         Granted::from_json(&body, asked).map_err(unreadable)
     }
 
-    fn from_json(body: &Json, asked: &Scope) -> Result<Granted, Unreadable> {
+    pub(crate) fn from_json(body: &Json, asked: &Scope) -> Result<Granted, Unreadable> {
         let secret = |name: &'static str| match body.string(name)? {
             None => Ok(None),
             // What goes into a header field must be fit for one.

@@ -141,6 +141,18 @@ fn ends_in_a_number(host: &str) -> bool {
     decimal || last.starts_with("0x") || last.starts_with("0X")
 }
 
+/// Whether a text is an absolute URI without a fragment, of whatever scheme
+/// ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+pub(crate) fn is_absolute_uri(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, rest)| (scheme.bytes(), rest));
+    let absolute = scheme.is_some_and(|(mut scheme, rest)| {
+        scheme.next().is_some_and(|first| first.is_ascii_alphabetic())
+            && scheme.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && !rest.is_empty()
+    });
+    absolute && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+}
+
 impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -40,6 +40,7 @@ const ROWS: &[&str] = &[
     "opt-formpost", "opt-fpcsrf", "opt-fperr", "opt-jarm", "opt-parshape", "opt-parinj", "opt-parexp", "opt-rar",
     "dp-403", "dp-prm", "dp-alg", "dp-subst", "dp-bearerrt", "dp-ath",
     "dev-slow", "dev-int", "dev-noexp", "dev-expired", "dev-denied", "dev-net", "dev-uri", "dev-sleep", "dev-two", "dev-policy",
+    "opt-xchg",
 ];
 
 /// The rows about what this version does not do yet. Tests may cover them all the same.
@@ -47,7 +48,7 @@ const ROWS: &[&str] = &[
 const LATER: &[&str] = &[
     "dp-stepup",
     "pop-block", "pop-close", "pop-chan", "pop-twice", "pop-source", "pop-star", "pop-name", "pop-nolistener",
-    "pop-super", "pop-never", "pop-gesture", "opt-xchg", "opt-cimd", "opt-dcr", "opt-fedobj", "opt-federr", "lo-csmsg", "lo-cschanged",
+    "pop-super", "pop-never", "pop-gesture", "opt-cimd", "opt-dcr", "opt-fedobj", "opt-federr", "lo-csmsg", "lo-cschanged",
     "lo-cserror", "lo-csspam", "lo-csstate",
 ];
 
@@ -81,6 +82,7 @@ const SOURCES: &[&str] = &[
     include_str!("../browser/main.rs"),
     include_str!("../browser/page.rs"),
     include_str!("../browser/storage.rs"),
+    include_str!("../confidential.rs"),
     include_str!("../flows.rs"),
     include_str!("../fuzz.rs"),
     include_str!("../packaging/csp.test.js"),

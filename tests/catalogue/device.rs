@@ -923,9 +923,36 @@ fn another_user_takes_the_place_of_who_was_signed_in() {
     world.provider.enter(&tv.code());
     tv.later(5);
     assert_eq!(tv.tab.session().unwrap().subject(), Some("bob"));
-    assert!(works(&tv.tab));
+    assert_eq!((told(&tv.tab, &Event::Ended(Ended::UserChanged)), works(&tv.tab)), (1, true));
     // Nothing of alice's page is shown to bob.
     assert_ne!(other.session().map(|session| session.subject().map(str::to_owned)), Some(Some("alice".to_owned())));
+}
+
+#[test]
+fn while_the_id_token_is_verified_no_other_tab_hands_its_session_over() {
+    let world = World::new();
+    let tv = Television::on(&world);
+    // The keys take twenty seconds, the first time.
+    let first = Cell::new(true);
+    world.network.weather(move |sent| Weather {
+        delay: if sent.to == Some(Endpoint::Keys) && first.replace(false) { 10_000 } else { 0 },
+        ..Weather::default()
+    });
+    world.provider.enter(&tv.code());
+    tv.later(6);
+    assert_eq!((tv.polls(), tv.outcome()), (vec![5], None));
+    let mut other = world.tab_with(&config()).unwrap();
+    other.sign_in().unwrap();
+    tv.later(2);
+    assert_eq!((tv.tab.session(), tv.outcome()), (None, None));
+    tv.later(20);
+    assert!(tv.outcome().unwrap().is_ok());
+    assert_eq!((told(&tv.tab, &Event::SignedIn), told(&tv.tab, &Event::Renewed { by: Rung::Tab }), works(&tv.tab)), (1, 0, true));
+
+    // Afterwards they do again.
+    other.sign_in().unwrap();
+    tv.later(1);
+    assert_eq!(told(&tv.tab, &Event::Renewed { by: Rung::Tab }), 1);
 }
 
 #[test]

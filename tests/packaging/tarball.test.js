@@ -21,6 +21,8 @@ const EXPECTED = [
   "LICENSE-APACHE",
   "LICENSE-MIT",
   "README.md",
+  "confidential.d.ts",
+  "confidential.js",
   "device.d.ts",
   "device.js",
   "error.js",
@@ -41,6 +43,8 @@ const EXPECTED = [
   "shims/form-post.d.mts",
   "shims/form-post.md",
   "shims/form-post.mjs",
+  "wasm/confidential.js",
+  "wasm/confidential_bg.wasm",
   "wasm/device.js",
   "wasm/device_bg.wasm",
   "wasm/keep.js",
@@ -76,7 +80,8 @@ test("publint has nothing to say", async () => {
 
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
-  const others = ["--exclude-entrypoints", "device.wasm", "form-post-worker.js", "guard.js", "keep.js", "tokenkeep.wasm"];
+  const wasm = ["confidential.wasm", "device.wasm", "tokenkeep.wasm"];
+  const others = ["--exclude-entrypoints", "form-post-worker.js", "guard.js", "keep.js", ...wasm];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });
 

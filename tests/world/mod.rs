@@ -8,6 +8,7 @@ mod device;
 mod dpop;
 mod provider;
 mod refusal;
+mod servers;
 mod tabs;
 mod worker;
 
@@ -24,6 +25,8 @@ pub use device::{Device, Process, Sleep, TabClock, TabTasks, Time, run, yield_on
 pub use dpop::Proof;
 pub use provider::{Endpoint, Parameters, Provider, json_response};
 pub use refusal::{refusal, refusal_as};
+#[cfg(feature = "confidential")]
+pub use servers::Credential;
 pub use tabs::{BrowserFrames, BrowserLocks, Channels, Database, TabChannel, TabFrames, TabLocks};
 use tokenkeep::{
     Client, Config, Error, Event, Finished, Session, SignIn, State, Subscription,

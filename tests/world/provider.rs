@@ -13,7 +13,10 @@ use tokenkeep::{
 };
 use url::Url;
 
-use super::{CLIENT, ISSUER, Key, Proof, Sent, Time, b64};
+use super::{
+    CLIENT, ISSUER, Key, Proof, Sent, Time, b64,
+    servers::{Credential, Servers},
+};
 
 /// Where a request can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +84,7 @@ struct Inner {
     nonces: HashMap<String, String>,
     /// Those before them, which are taken as well.
     former_nonces: HashMap<String, String>,
+    servers: Servers,
 }
 
 /// A sign-in on another device.
@@ -161,6 +165,7 @@ impl Provider {
             proofs: HashSet::new(),
             nonces: HashMap::new(),
             former_nonces: HashMap::new(),
+            servers: Servers::default(),
         })))
     }
 
@@ -274,6 +279,11 @@ impl Provider {
     /// The nonce that the server at this origin demands.
     pub fn nonce_at(&self, origin: &str) -> Option<String> {
         self.0.borrow().nonces.get(origin).cloned()
+    }
+
+    /// This client is a server, and has this to show.
+    pub fn server(&self, client: &str, credential: Credential) {
+        self.0.borrow_mut().servers.known.insert(client.into(), credential);
     }
 
     /// How long access tokens live from now on, in seconds.
@@ -563,11 +573,14 @@ impl Inner {
             Ok(jkt) => jkt,
             Err((error, nonce)) => return with_nonce(refuse(error), nonce),
         };
-        if field("grant_type") == "refresh_token" {
-            return self.refresh(sent, jkt);
+        if !self.servers.admit(sent, self.time.now.get() / 1000) {
+            return json_response(401, &json!({"error": "invalid_client"}));
         }
-        if field("grant_type") == "urn:ietf:params:oauth:grant-type:device_code" {
-            return self.device(sent, jkt);
+        match field("grant_type").as_str() {
+            "refresh_token" => return self.refresh(sent, jkt),
+            "authorization_code" => {}
+            "urn:ietf:params:oauth:grant-type:device_code" => return self.device(sent, jkt),
+            grant_type => return self.grant_of_a_server(grant_type, sent),
         }
         let Some(request) = self.codes.remove(&field("code")) else { return refuse("invalid_grant") };
         let asked = |name: &str| request.iter().find(|(ours, _)| ours == name).map(|(_, value)| value.clone()).unwrap_or_default();
@@ -575,7 +588,7 @@ impl Inner {
         let challenge = b64(Sha256::digest(field("code_verifier")));
         if challenge != asked("code_challenge")
             || field("redirect_uri") != asked("redirect_uri")
-            || field("client_id") != asked("client_id")
+            || sent.client() != Some(asked("client_id"))
             || !(asked("dpop_jkt").is_empty() || Some(asked("dpop_jkt")) == jkt)
         {
             return refuse("invalid_grant");
@@ -708,7 +721,7 @@ impl Inner {
         let refuse = |error: &str| json_response(400, &json!({"error": error}));
         let presented = sent.field("refresh_token").unwrap_or_default();
         let Some(token) = self.refresh_tokens.get(&presented).cloned() else { return refuse("invalid_grant") };
-        if token.client != sent.field("client_id").unwrap_or_default() || token.jkt != jkt {
+        if Some(&token.client) != sent.client().as_ref() || token.jkt != jkt {
             return refuse("invalid_grant");
         }
         if token.used {
@@ -739,7 +752,43 @@ impl Inner {
         json_response(200, &body)
     }
 
+    /// Grants without a user in a browser.
+    fn grant_of_a_server(&mut self, grant_type: &str, sent: &Sent) -> Response {
+        let refuse = |error: &str| json_response(400, &json!({"error": error}));
+        let field = |name: &str| sent.field(name).unwrap_or_default();
+        let client = sent.client().unwrap_or_default();
+        let (subject, issued_token_type) = match grant_type.strip_prefix("urn:ietf:params:oauth:grant-type:").unwrap_or(grant_type) {
+            _ if !self.servers.known.contains_key(&client) => return refuse("unauthorized_client"),
+            "client_credentials" => (client.clone(), None),
+            "password" if field("password") == format!("{}-password", field("username")) => (field("username"), None),
+            "jwt-bearer" if field("assertion").starts_with("assertion-of-") => (field("assertion").replace("assertion-of-", ""), None),
+            "token-exchange" => match self.lineage.get(&field("subject_token")) {
+                Some((_, subject)) => (subject.clone(), Some("urn:ietf:params:oauth:token-type:access_token")),
+                None => return refuse("invalid_request"),
+            },
+            "password" | "jwt-bearer" => return refuse("invalid_grant"),
+            _ => return refuse("unsupported_grant_type"),
+        };
+        self.grants += 1;
+        let scope = field("scope");
+        let token = RefreshToken { grant: self.grants, subject, client, scope: scope.clone(), used: false, jkt: None };
+        let mut body = self.tokens(token, &scope);
+        let extra = body["refresh_token"].take();
+        self.refresh_tokens.remove(extra.as_str().unwrap());
+        body.as_object_mut().unwrap().remove("refresh_token");
+        if let Some(issued) = issued_token_type {
+            body["issued_token_type"] = json!(issued);
+        }
+        if let Some(change) = &mut self.token_response {
+            change(&mut body);
+        }
+        json_response(200, &body)
+    }
+
     fn revoke(&mut self, sent: &Sent) -> Response {
+        if !self.servers.admit(sent, self.time.now.get() / 1000) {
+            return json_response(401, &json!({"error": "invalid_client"}));
+        }
         let token = sent.field("token").unwrap_or_default();
         if let Some(token) = self.refresh_tokens.get(&token).cloned() {
             self.refresh_tokens.retain(|_, other| other.grant != token.grant);

@@ -18,7 +18,11 @@ struct Entry {
     features: &'static str,
 }
 
-const ENTRIES: [Entry; 2] = [Entry { name: "tokenkeep", features: "client" }, Entry { name: "device", features: "client,device" }];
+const ENTRIES: [Entry; 3] = [
+    Entry { name: "tokenkeep", features: "client" },
+    Entry { name: "confidential", features: "confidential" },
+    Entry { name: "device", features: "client,device" },
+];
 
 /// What `tokenkeep/device` loads.
 const DEVICE: [&str; 8] =

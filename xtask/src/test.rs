@@ -10,6 +10,9 @@ use crate::{Result, npm, size};
 
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
+/// All features of the library, but `ring`, which is for servers.
+const FEATURES: &str = "device,implicit,legacy,leptos,worker";
+
 /// What tokenkeep may add to an app: brotli bytes of wasm and js together. A little more than it does, so that growth shows.
 const SIZE_BUDGET: i64 = 107_000;
 /// The same for a page whose keep is in a worker.
@@ -104,7 +107,11 @@ impl Step {
             Self::Clippy => clippy(toolbox),
             Self::Docs => docs(toolbox),
             Self::Native => native(toolbox),
-            Self::Provider => count(toolbox.command("npm").args(["test", "--prefix", "demo/provider"])),
+            Self::Provider => {
+                let provider = count(toolbox.command("npm").args(["test", "--prefix", "demo/provider"]));
+                // A server at it.
+                provider.and(count(toolbox.cargo().args(["test", "-p", "tokenkeep-reqwest", "--tests"])))
+            }
             Self::Wasm(browser) => wasm(toolbox, browser),
             Self::E2e(browser) | Self::Page(browser) => {
                 let built = *demo.get_or_insert_with(|| demo_of(toolbox));
@@ -148,27 +155,25 @@ fn clippy(toolbox: &Toolbox) -> Tally {
         clippy(&["--workspace", "--all-targets"]),
         // Alone, because the other packages turn its feature on.
         clippy(&["-p", "tokenkeep", "--all-targets"]),
-        clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", "device,implicit,leptos,worker"], &WASM[..]].concat()),
+        clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", FEATURES], &WASM[..]].concat()),
         clippy(&[&["-p", "tokenkeep"], &WASM[..]].concat()),
         clippy(&[&["-p", "tokenkeep-npm", "--features", "device"], &WASM[..]].concat()),
         clippy(&[&apps[..], &WASM[..]].concat()),
+        clippy(&[&["-p", "tokenkeep-npm", "--no-default-features", "--features", "confidential"], &WASM[..]].concat()),
     ])
 }
 
 fn docs(toolbox: &Toolbox) -> Tally {
     let doc = |target: &[&str]| {
         let mut cargo = toolbox.cargo();
-        cargo
-            .args(["doc", "-p", "tokenkeep", "--no-deps", "--features", "device,implicit,leptos,worker"])
-            .args(target)
-            .env("RUSTDOCFLAGS", "-D warnings");
+        cargo.args(["doc", "-p", "tokenkeep", "--no-deps", "--features", FEATURES]).args(target).env("RUSTDOCFLAGS", "-D warnings");
         check(&mut cargo)
     };
     all([doc(&[]), doc(&WASM)])
 }
 
 fn native(toolbox: &Toolbox) -> Tally {
-    let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", "device,implicit,leptos,worker", "--no-fail-fast"]));
+    let library = count(toolbox.cargo().args(["test", "-p", "tokenkeep", "--features", FEATURES, "--features", "ring", "--no-fail-fast"]));
     // Apart from the library, whose tests are not to wait for a server's Leptos.
     let server = count(toolbox.cargo().args(["test", "-p", "tokenkeep-ssr", "--lib"]));
     library.and(server).and(count(toolbox.cargo().args(["test", "-p", "xtask"])))
@@ -178,7 +183,7 @@ fn wasm(toolbox: &Toolbox, browser: Browser) -> Tally {
     // One by one, so that neither can be empty unseen.
     let tests = |name| {
         let mut cargo = toolbox.cargo();
-        cargo.args(["test", "-p", "tokenkeep"]).args(WASM).args(["--test", name]);
+        cargo.args(["test", "-p", "tokenkeep", "--features", "legacy"]).args(WASM).args(["--test", name]);
         // Seconds. The defaults, 20 and 5, are short for a busy machine with two cores.
         cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "300").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
         count_in(browser, toolbox, cargo)

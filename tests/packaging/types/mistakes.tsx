@@ -2,6 +2,8 @@
 
 import { AuthError, open } from "tokenkeep";
 import type { Auth, Claims, Options, Session, SignInOptions } from "tokenkeep";
+import { open as openServer } from "tokenkeep/confidential";
+import type { Confidential } from "tokenkeep/confidential";
 import { open as openDevice } from "tokenkeep/device";
 import { ready, takePosted } from "tokenkeep/form-post";
 import { authError, mock } from "tokenkeep/mock";
@@ -14,6 +16,7 @@ interface Staff {
 declare const options: Options;
 declare const auth: Auth;
 declare const staff: Auth<Staff>;
+declare const server: Confidential;
 declare const session: Session<Staff>;
 declare const claims: Claims;
 declare const loose: Session<{ roles: string[] }>;
@@ -178,3 +181,17 @@ openDevice({ issuer: "https://login.example.com", clientId: "my-tv", lingerSecon
 open({ issuer: "https://login.example.com", clientId: "my-app", dangerousDeviceAuthorization: true });
 // @ts-expect-error TS2339: nor of this
 (await open(options)).signInByDevice();
+// On a server
+
+// @ts-expect-error TS2345: a client has one way to show who it is
+void openServer({ issuer: "https://login.example.com", clientId: "my-server" });
+// @ts-expect-error TS2345: and no more than one
+void openServer({ issuer: "https://login.example.com", clientId: "my-server", clientSecret: "secret", privateKey: {} });
+// @ts-expect-error TS2345: a secret is no key
+void openServer({ issuer: "https://login.example.com", clientId: "my-server", clientSecret: "secret", authentication: "private_key_jwt" });
+// @ts-expect-error TS2353: a refresh token knows no audience
+void server.refresh("token", { audience: "orders" });
+// @ts-expect-error TS2741: a token to be exchanged is missing
+void server.exchange({ audience: "orders" });
+// @ts-expect-error TS2339: what is no access token has none
+void server.exchange({ subjectToken: "token" }).then((other) => other.kind === "other" && other.accessToken);
