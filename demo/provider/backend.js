@@ -77,13 +77,15 @@ export function createBackend(config, loaded = load) {
     const [from, id] = [searchParams.get('from'), searchParams.get('run')];
     if (!appOrigins.includes(from) || !/^[\w-]{16,64}$/.test(id ?? '')) throw new Refused(400, 'invalid_request', 'begin in the app');
     const steps = [];
-    const [client, outcome, begun] = await inTurn(steps, async (client) => [client, undefined, await client.authorize()]);
-    if (!begun) return back(response, from, id, { ...outcome, steps });
+    const begun = inTurn(steps, async (client) => [client, undefined, await client.authorize()]);
+    // Whoever came from the app goes back there with what went wrong.
+    const [client, outcome, way] = await begun.catch(({ error, message }) => [undefined, { failed: { code: error ?? 'server_error', message } }]);
+    if (!way) return back(response, from, id, { ...outcome, steps });
     steps.push({ what: 'left' });
     const cookie = randomUUID();
-    remember(signIns, cookie, { client, from, id, pending: begun.pending, steps });
+    remember(signIns, cookie, { client, from, id, pending: way.pending, steps });
     response.setHeader('Set-Cookie', `tokenkeep_flow=${cookie}; HttpOnly; SameSite=Lax; Path=/flows; Max-Age=${PATIENCE / 1000}`);
-    return response.writeHead(303, { Location: begun.url }).end();
+    return response.writeHead(303, { Location: way.url }).end();
   }
 
   async function callback(request, url, response) {

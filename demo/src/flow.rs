@@ -52,12 +52,12 @@ impl Flow {
 
     /// The one that was chosen in this tab.
     pub fn chosen() -> Flow {
-        storage::read(KEY).and_then(|name| Flow::from_name(&name)).filter(|flow| *flow != Flow::Refresh).unwrap_or_default()
+        storage::read(KEY).and_then(|name| Flow::from_name(&name)).filter(|flow| flow.configuration() == *flow).unwrap_or_default()
     }
 
     /// From the next time on that the app starts. Whether that works: storage can be blocked.
     pub fn choose(self) -> bool {
-        match self {
+        match self.configuration() {
             Flow::Code => {
                 storage::remove(KEY);
                 true
@@ -76,10 +76,12 @@ impl Flow {
         }
     }
 
-    /// Whether a client for this flow can follow that one, too: what differs is only what it asks for.
-    pub fn configures_as(self, other: Flow) -> bool {
-        let configuration = |flow| if flow == Flow::Details { Flow::Code } else { flow };
-        configuration(self) == configuration(other)
+    /// The flow whose client can follow this one, too: what differs is only what it asks for.
+    pub fn configuration(self) -> Flow {
+        match self {
+            Flow::Code | Flow::Details | Flow::Refresh => Flow::Code,
+            other => other,
+        }
     }
 
     /// What to ask for.

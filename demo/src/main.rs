@@ -16,7 +16,9 @@ mod pretty;
 mod problem;
 mod renewal;
 mod run;
+mod server;
 mod storage;
+mod television;
 mod time;
 
 use leptos::{prelude::*, task::spawn_local};
@@ -68,6 +70,7 @@ fn App(settings: Settings) -> impl IntoView {
     // One for all that show it.
     provide_context(Countdown(auth.remaining()));
 
+    let provider = StoredValue::new(issuer.clone());
     view! {
         <Router>
             <a class="skip" href="#main" rel="external">"Skip to content"</a>
@@ -81,7 +84,7 @@ fn App(settings: Settings) -> impl IntoView {
                         <Route path=path!("/profile") view=Profile />
                         <Route path=path!("/api") view=move || view! { <ApiPage api /> } />
                         <Route path=path!("/orders") view=move || view! { <Orders api /> } />
-                        <Route path=path!("/flows") view=move || view! { <Flows runs api /> } />
+                        <Route path=path!("/flows") view=move || view! { <Flows runs api issuer=provider.get_value() /> } />
                         <Route path=path!("/callback") view=move || view! { <Callback runs /> } />
                         <Route path=path!("/front-channel-logout") view=ProviderSignOut />
                     </Routes>

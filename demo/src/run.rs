@@ -65,7 +65,7 @@ pub struct Runs {
 impl Runs {
     /// Goes on with the run that another flow was chosen for.
     pub fn restore(flow: Flow, auth: Auth, log: Log) -> Runs {
-        let last = RwSignal::new(stored().filter(|run| run.phase != Phase::Chosen || run.flow == flow));
+        let last = RwSignal::new(stored().filter(|run| run.phase != Phase::Chosen || run.flow.configuration() == flow));
         let runs = Runs { flow, auth, last, log, stuck: RwSignal::new(false), shown: RwSignal::new(false) };
         Effect::new(move |_| {
             // Who is signed in here is found out first.
@@ -83,8 +83,7 @@ impl Runs {
         if flow == Flow::Refresh {
             self.keep(run(Phase::Over));
             self.auth.renew();
-        } else if self.flow.configures_as(flow) {
-            self.stuck.set(!flow.choose() && flow != self.flow);
+        } else if flow.configuration() == self.flow {
             self.keep(run(Phase::Away));
             self.auth.sign_in_with(flow.sign_in());
         } else if flow.choose() && self.keep(run(Phase::Chosen)) {
@@ -106,13 +105,15 @@ impl Runs {
         self.last.with_untracked(|last| last.is_some_and(|run| run.phase == Phase::Away))
     }
 
-    /// The page that shows how it went is there.
-    pub fn arrived(self) {
-        if let Some(run) = self.last.get_untracked().filter(|run| run.phase == Phase::Away) {
+    /// The page that shows how it went is there. Which flow the browser was away for.
+    pub fn arrived(self) -> Option<Flow> {
+        let away = self.last.get_untracked().filter(|run| run.phase == Phase::Away);
+        if let Some(run) = away {
             self.keep(Run { phase: Phase::Over, ..run });
         }
         self.shown.set(true);
         on_cleanup(move || self.shown.set(false));
+        away.map(|run| run.flow)
     }
 
     /// Whether the page says itself that a sign-in failed.
