@@ -235,7 +235,7 @@ fn steps(flow: Flow, entries: &[Entry]) -> Vec<Step> {
             _ => {}
         }
     }
-    if let Some(answer) = after.iter().find(|entry| entry.event == "ApiAnswered") {
+    if let Some(answer) = after.iter().find(|entry| entry.event == "ApiAnswered" && !entry.text.contains("/flows/")) {
         let status = answer.text.split(' ').next().unwrap_or_default();
         steps.extend([request(App, Api, "token"), request(Api, App, status)]);
     }
