@@ -8,8 +8,10 @@ export function takeResponse() {
   const key = Symbol.for("tokenkeep.response");
   const response = /^(access_token|code|error(_description|_uri)?|expires_in|id_token|iss|response|session_state|state|token_type|tokenkeep_form)=/;
   const rest = (part) => part.slice(1).split("&").filter((field) => !response.test(field)).join("&");
+  // JARM §2.3.1: beside a signed response there is no `state`, which is inside. A JWT begins with a brace.
   const carries = (part) =>
-    /^#tokenkeep_form=|[?#&]response=[\w-]+\.[\w-]+\./.test(part) || (/[?#&]state=/.test(part) && /[?#&](access_token|code|error|id_token)=/.test(part));
+    /^#tokenkeep_form=|[?#&]response=e[wy][\w-]*\.[\w-]+\./.test(part) ||
+    (/[?#&]state=/.test(part) && /[?#&](access_token|code|error|id_token|response)=/.test(part));
   const { href, search, hash, pathname, origin } = location;
   if (carries(search) || carries(hash)) {
     // Null where the page around this one is of another origin.

@@ -5,10 +5,11 @@ import { createServer } from 'node:http';
 import { errors, jwtVerify } from 'jose';
 
 import { accountWithSub } from './accounts.js';
+import { isOfBackend } from './backend.js';
 import { ProofReader, ProofRefused } from './proofs.js';
 
 const ROUTES = {
-  '/me': { respond: ({ sub, scope, client_id, exp }) => ({ sub, scope, client_id, expires_at: exp }) },
+  '/me': { respond: ({ sub, scope, client_id, exp, act }) => ({ sub, scope, client_id, expires_at: exp, act }) },
   '/orders': { scope: 'orders:read', respond: (claims) => ({ orders: ordersFor(claims) }) },
 };
 
@@ -21,8 +22,11 @@ function ordersFor({ sub, scope, authorization_details = [] }) {
 
 const scopesOf = (scope) => String(scope ?? '').split(' ');
 
-/** `keys` finds the provider's key for a token: a key set of jose. When no longer `isAlive`, /health says so. */
-export function createApi(config, keys, isAlive = () => true) {
+/**
+ * `keys` finds the provider's key for a token: a key set of jose. When no longer `isAlive`, /health says so. The `backend`, if there is
+ * one, answers what is its own.
+ */
+export function createApi(config, keys, isAlive = () => true, backend = undefined) {
   const { issuer, resource, appOrigins, apiOrigin = new URL(resource).origin, dpopNonces } = config;
   const proofs = new ProofReader(dpopNonces);
   return createServer(async (request, response) => {
@@ -32,6 +36,8 @@ export function createApi(config, keys, isAlive = () => true) {
 
     const [path] = request.url.split('?');
     if (path === '/health') return isAlive() ? send(response, 200, 'ok') : send(response, 503, 'ending');
+
+    if (backend && isOfBackend(path)) return backend(request, response);
 
     const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
     if (!route) return send(response, 404, { error: 'not_found' });

@@ -7,7 +7,7 @@ import { JWT_BEARER, PASSWORD, TOKEN_EXCHANGE } from './grants.js';
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /** The clients, and the private half of the key that the servers have, which is new at every start. */
-export async function createClients({ appOrigins }) {
+export async function createClients({ appOrigins, apiOrigin }) {
   const key = await serverKey();
   const jwks = { keys: [publicHalf(key)] };
   const redirect_uris = appOrigins.map((origin) => `${origin}/callback`);
@@ -19,7 +19,8 @@ export async function createClients({ appOrigins }) {
   };
   const onServer = {
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials', TOKEN_EXCHANGE, JWT_BEARER],
-    redirect_uris,
+    // Its own, and that of a test that plays a server.
+    redirect_uris: [`${apiOrigin}/flows/code/callback`, ...redirect_uris],
     authorization_details_types: ['orders'],
     jwks,
   };

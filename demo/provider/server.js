@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { createRemoteJWKSet } from 'jose';
 
 import { createApi } from './api.js';
+import { createBackend } from './backend.js';
 import { InvalidEnvironment, readConfig } from './config.js';
 import { createProvider } from './provider.js';
 
@@ -26,7 +27,8 @@ async function run(config) {
   const isAlive = () => endWith === undefined || exists(endWith);
 
   const provider = createServer((await createProvider(config, isAlive)).callback());
-  const api = createApi(config, createRemoteJWKSet(new URL(`http://${HOST}:${providerPort}/jwks`)), isAlive);
+  const keys = createRemoteJWKSet(new URL(`http://${HOST}:${providerPort}/jwks`));
+  const api = createApi(config, keys, isAlive, createBackend(config));
   await listen(provider, providerPort, 'TOKENKEEP_PROVIDER_PORT');
   await listen(api, apiPort, 'TOKENKEEP_API_PORT');
 

@@ -28,17 +28,21 @@ impl Api {
         untrack(|| self.auth.session().is_some())
     }
 
-    pub async fn get(self, path: &'static str) -> Result<Response, Error> {
-        let url = self.url(path);
-        let outcome = if self.has_token() { self.auth.fetch(Request::get(url)).await } else { self.get_without_token(url).await };
+    pub async fn get(self, path: &str) -> Result<Response, Error> {
+        self.send(Request::get(self.url(path)), self.has_token()).await
+    }
+
+    pub async fn send(self, request: Request, with_token: bool) -> Result<Response, Error> {
+        let outcome = if with_token { self.auth.fetch(request).await } else { self.send_without_token(request).await };
         if let Err(error) = &outcome {
             self.log.note(&Event::Failed(error.clone()));
         }
         outcome
     }
 
-    async fn get_without_token(self, url: String) -> Result<Response, Error> {
-        let response = without_token(Request::get(url.as_str())).await?;
+    async fn send_without_token(self, request: Request) -> Result<Response, Error> {
+        let url = request.url.split('?').next().unwrap_or_default().to_owned();
+        let response = without_token(request).await?;
         self.log.note(&Event::ApiAnswered { url, status: response.status });
         Ok(response)
     }

@@ -7,6 +7,7 @@ use tokenkeep::protocol::{Cache, Callback, Json, Misconfigured, Unreadable};
 use tokenkeep::{Config, Error, Request};
 
 use crate::api::without_token;
+use crate::flow::Flow;
 use crate::problem::sentence;
 
 const EXAMPLE: &str = include_str!("../config.json");
@@ -15,6 +16,8 @@ const EXAMPLE: &str = include_str!("../config.json");
 #[derive(Clone)]
 pub struct Settings {
     pub config: Config,
+    /// By which flow users sign in with it.
+    pub flow: Flow,
     pub issuer: String,
     /// The API that the pages call: the first, if there are several.
     pub api: String,
@@ -38,7 +41,12 @@ fn read(text: &str) -> Result<Settings, Problem> {
     let document = Json::parse(text).map_err(|why| Misconfigured::ConfigMalformed { why })?;
     let api = document.get("api").and_then(|api| api.as_str().or_else(|| api.as_array()?.first()?.as_str()));
     let issuer = document.get("issuer").and_then(Json::as_str).unwrap_or_default();
-    Ok(Settings { config, issuer: issuer.to_owned(), api: api.ok_or(Misconfigured::OptionMissing { option: "api" })?.to_owned() })
+    let api = api.ok_or(Misconfigured::OptionMissing { option: "api" })?.to_owned();
+    // A flow that this file rules out is as good as not chosen.
+    let flow = Flow::chosen();
+    let chosen = flow.configure(config.clone());
+    let (flow, config) = if chosen.check(&origin()).is_ok() { (flow, chosen) } else { (Flow::Code, config) };
+    Ok(Settings { config, flow, issuer: issuer.to_owned(), api })
 }
 
 fn origin() -> String {

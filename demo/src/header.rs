@@ -18,6 +18,7 @@ pub fn Header() -> impl IntoView {
                 <A href="/profile">"Profile"</A>
                 <A href="/api">"API"</A>
                 <A href="/orders">"Orders"</A>
+                <A href="/flows">"Flows"</A>
             </nav>
             <div class="account">
                 <SignedIn>

@@ -1,13 +1,12 @@
 //! What happened: the events of tokenkeep with their times. Never a secret, because events hold none.
 //!
-//! The list survives the way to the provider and back in [`sessionStorage`](https://developer.mozilla.org/docs/Web/API/Window/sessionStorage).
+//! The list survives the way to the provider and back: see `storage`.
 
 use leptos::prelude::*;
 use tokenkeep::protocol::{Json, Number, UnixTime};
 use tokenkeep::{Ended, Event, Rung};
-use web_sys::Storage;
 
-use crate::time;
+use crate::{storage, time};
 
 const KEY: &str = "tokenkeep-demo.events";
 
@@ -17,11 +16,12 @@ const MOST: usize = 50;
 #[derive(Clone, Copy)]
 pub struct Log(RwSignal<Vec<Entry>>);
 
-#[derive(Clone)]
-struct Entry {
-    at: UnixTime,
-    event: String,
-    text: String,
+#[derive(Clone, PartialEq)]
+pub struct Entry {
+    pub at: UnixTime,
+    /// The event's name.
+    pub event: String,
+    pub text: String,
 }
 
 impl Log {
@@ -37,6 +37,11 @@ impl Log {
             entries.drain(..entries.len().saturating_sub(MOST));
             store(entries);
         });
+    }
+
+    /// What happened from then on. Tracks.
+    pub fn since(self, at: UnixTime) -> Vec<Entry> {
+        self.0.with(|entries| entries.iter().filter(|entry| entry.at >= at).cloned().collect())
     }
 
     fn clear(self) {
@@ -117,7 +122,7 @@ fn ended(why: Ended) -> &'static str {
     }
 }
 
-fn renewed(by: Rung) -> &'static str {
+pub fn renewed(by: Rung) -> &'static str {
     match by {
         Rung::RefreshToken => "By the refresh token.",
         Rung::Tab => "By another tab, which handed its tokens over, sealed.",
@@ -154,11 +159,7 @@ fn title(event: &str) -> &'static str {
     }
 }
 
-/// Storage can be blocked or full. The list then lasts as long as the page.
-fn storage() -> Option<Storage> {
-    window().session_storage().ok().flatten()
-}
-
+/// Without storage the list lasts as long as the page.
 fn store(entries: &[Entry]) {
     let entry = |entry: &Entry| {
         Json::Object(vec![
@@ -167,13 +168,11 @@ fn store(entries: &[Entry]) {
             ("text".to_owned(), Json::from(entry.text.as_str())),
         ])
     };
-    if let Some(storage) = storage() {
-        let _ = storage.set_item(KEY, &Json::Array(entries.iter().map(entry).collect()).to_string());
-    }
+    storage::write(KEY, &Json::Array(entries.iter().map(entry).collect()).to_string());
 }
 
 fn stored() -> Option<Vec<Entry>> {
-    let text = storage()?.get_item(KEY).ok()??;
+    let text = storage::read(KEY)?;
     let entry = |entry: &Json| {
         Some(Entry {
             at: UnixTime::from_millis(entry.get("at")?.as_number()?.floor()?),

@@ -7,12 +7,18 @@
 
 mod api;
 mod config;
+mod flow;
 mod header;
 mod log;
 mod pages;
+mod picture;
 mod pretty;
 mod problem;
 mod renewal;
+mod run;
+mod server;
+mod storage;
+mod television;
 mod time;
 
 use leptos::{prelude::*, task::spawn_local};
@@ -24,9 +30,10 @@ use api::Api;
 use config::{Held, Settings, WrongConfig};
 use header::Header;
 use log::{EventLog, Log};
-use pages::{ApiPage, Callback, Home, NotFound, Orders, Profile, ProviderSignOut, Visited};
+use pages::{ApiPage, Callback, Flows, Home, NotFound, Orders, Profile, ProviderSignOut, Visited};
 use problem::SignInProblem;
 use renewal::{Countdown, SignInAgain};
+use run::Runs;
 
 fn main() {
     mount_to_body(Demo);
@@ -52,30 +59,33 @@ fn Demo() -> impl IntoView {
 
 #[component]
 fn App(settings: Settings) -> impl IntoView {
-    let Settings { config, issuer, api } = settings;
+    let Settings { config, flow, issuer, api } = settings;
     let log = Log::restore();
     // Above the router: the answer to a sign-in leaves the address bar before the router reads it.
     let kept = config.keep_in(Worker::at("/keep_loader.js").or_page());
     let auth = provide_auth_observed(kept, move |event| log.note(event));
     let api = Api::new(api, auth, log);
+    let runs = Runs::restore(flow, auth, log);
     provide_context(Visited::default());
     // One for all that show it.
     provide_context(Countdown(auth.remaining()));
 
+    let provider = StoredValue::new(issuer.clone());
     view! {
         <Router>
             <a class="skip" href="#main" rel="external">"Skip to content"</a>
             <Header />
             <div class="columns">
                 <main id="main" tabindex="-1">
-                    <SignInProblem issuer=issuer.clone() />
+                    <SignInProblem issuer=issuer.clone() told=Signal::derive(move || runs.tells()) />
                     <SignInAgain />
                     <Routes fallback=NotFound>
                         <Route path=path!("/") view=Home />
                         <Route path=path!("/profile") view=Profile />
                         <Route path=path!("/api") view=move || view! { <ApiPage api /> } />
                         <Route path=path!("/orders") view=move || view! { <Orders api /> } />
-                        <Route path=path!("/callback") view=Callback />
+                        <Route path=path!("/flows") view=move || view! { <Flows runs api issuer=provider.get_value() /> } />
+                        <Route path=path!("/callback") view=move || view! { <Callback runs /> } />
                         <Route path=path!("/front-channel-logout") view=ProviderSignOut />
                     </Routes>
                 </main>

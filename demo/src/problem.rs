@@ -8,12 +8,12 @@ use tokenkeep::protocol::Interrupted::{TimedOut, Unreachable};
 /// The provider that comes with the demo.
 const OUR_PROVIDER: &str = "http://localhost:9400";
 
-/// Why nobody is signed in, if that is because something failed.
+/// Why nobody is signed in, if that is because something failed. `told` is whether the page says it.
 #[component]
-pub fn SignInProblem(issuer: String) -> impl IntoView {
+pub fn SignInProblem(issuer: String, #[prop(into)] told: Signal<bool>) -> impl IntoView {
     let auth = use_auth();
     move || {
-        auth.error().map(|error| {
+        auth.error().filter(|_| !told.get()).map(|error| {
             let may_be_down = issuer == OUR_PROVIDER && matches!(error, Error::Interrupted(TimedOut { .. } | Unreachable { .. }));
             view! {
                 <Problem title="Signing in failed" error>

@@ -60,7 +60,8 @@ for (const [name, before, after] of [
   ["a response in the query", "/callback?code=c0de&state=5tate&iss=https%3A%2F%2Fa.example&session_state=s", "/callback"],
   ["a response in the fragment", "/callback#state=5tate&code=c0de", "/callback"],
   ["an error", "/callback?error=access_denied&error_description=no&error_uri=u&state=5tate", "/callback"],
-  ["a signed response", "/callback?response=a.b.c&state=5tate", "/callback"],
+  ["a signed response", "/callback?response=eyJhbGciOiJFUzI1NiJ9.e30.c2ln", "/callback"],
+  ["a signed response in the fragment", "/callback#response=eyJhbGciOiJFUzI1NiJ9.e30.c2ln", "/callback"],
   ["tokens that nobody asked for", "/callback#access_token=t&token_type=Bearer&expires_in=9&id_token=i&state=5tate", "/callback"],
   [
     "a response beside the app's own parameters",
@@ -77,7 +78,7 @@ for (const [name, before, after] of [
   });
 }
 
-for (const address of ["/", "/orders?code=SPRING", "/orders?state=open&page=2#code=7", "/map#state=open&zoom=3", "/x?estate=1&decode=2"]) {
+for (const address of ["/", "/orders?code=SPRING", "/orders?state=open&page=2#code=7", "/map#state=open&zoom=3", "/x?estate=1&decode=2", "/poll?response=yes.no.maybe"]) {
   test(`without a response ${address} stays as it is`, async () => {
     const { seen, replaced } = await visit(address);
     assert.deepEqual(seen, Array(3).fill([address, null]));

@@ -2,6 +2,7 @@
 
 mod api;
 mod callback;
+mod flows;
 mod home;
 mod not_found;
 mod orders;
@@ -12,6 +13,7 @@ use leptos::{html::H1, prelude::*};
 
 pub use api::ApiPage;
 pub use callback::Callback;
+pub use flows::Flows;
 pub use home::Home;
 pub use not_found::NotFound;
 pub use orders::Orders;
