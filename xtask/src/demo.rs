@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, ExitCode};
 
 use crate::Result;
+use crate::npm;
 use crate::tools::{Tool, Toolbox};
 
 /// As in Trunk.toml.
@@ -16,6 +17,9 @@ pub(crate) fn serve(release: bool) -> Result<ExitCode> {
 
     let mut toolbox = Toolbox::new()?;
     toolbox.provide(&[Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen, Tool::Packages("demo/provider"), Tool::Crates])?;
+
+    // The flows of servers, on the page of flows, are done by the package.
+    npm::package(&mut toolbox)?;
 
     eprintln!(
         "\nThe demo will be at http://{ADDRESS}/ when Trunk has built it (a minute or two the first time).\n\

@@ -89,7 +89,7 @@ impl Step {
             Self::Wasm(browser) => vec![Tool::WasmTarget, Tool::WasmBindgen, Tool::Browser(browser)],
             Self::E2e(browser) | Self::Page(browser) => {
                 let built = [Tool::WasmTarget, Tool::WasmBindgen, Tool::Trunk, Tool::Binaryen];
-                built.into_iter().chain([Tool::Packages("demo/provider"), Tool::Browser(browser), Tool::Crates]).collect()
+                built.into_iter().chain([Tool::RustSource, Tool::Packages("demo/provider"), Tool::Browser(browser), Tool::Crates]).collect()
             }
             Self::Npm => {
                 let built = [Tool::WasmTarget, Tool::RustSource, Tool::WasmBindgen, Tool::Binaryen];
@@ -207,7 +207,11 @@ fn wasm(toolbox: &Toolbox, browser: Browser) -> Tally {
     tests("world").and(tests("browser"))
 }
 
-fn demo_of(toolbox: &Toolbox) -> Tally {
+fn demo_of(toolbox: &mut Toolbox) -> Tally {
+    // The flows of servers are done by the package.
+    if let Err(problem) = npm::package(toolbox) {
+        return failed(&problem);
+    }
     // The tests start a provider of their own.
     check(toolbox.command("trunk").args(["build", "--release"]).env("TOKENKEEP_NO_PROVIDER", "1"))
 }
