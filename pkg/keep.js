@@ -101,8 +101,10 @@ class Page {
         throw new TypeError(`there is no ${method}`);
       }
       handle.at(address);
-      const answer = method === "fetch" ? await this.#fetch(handle, id, ...rest) : [await handle[method](...rest), []];
+      const work = method === "fetch" ? this.#fetch(handle, id, ...rest) : handle[method](...rest);
+      // Asked at once: meanwhile another question may say that the page is elsewhere, and the response would be put back.
       const left = method === "finish_sign_in" && handle.response_is_left();
+      const answer = method === "fetch" ? await work : [await work, []];
       this.post(["answer", id, answer[0], left], answer[1]);
     } catch (why) {
       this.post(["refused", id, ...spoken(why)]);
