@@ -23,6 +23,7 @@
 
 mod api;
 mod engines;
+mod flows;
 mod harness;
 mod pages;
 mod requests;

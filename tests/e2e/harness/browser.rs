@@ -271,6 +271,11 @@ impl Browser {
         self.click_on(&format!("the button {name:?}"), By::XPath(format!("//button[normalize-space()='{name}']"))).await;
     }
 
+    /// Clicks the first button there.
+    pub(crate) async fn click_in(&self, css: &str) {
+        self.click_on(&format!("a button in {css}"), By::Css(format!("{css} button"))).await;
+    }
+
     /// The same from within the page. After a click of its driver, Firefox does not keep a page that is left.
     pub(crate) async fn click_from_within(&self, name: &str) {
         let script = format!(
@@ -324,6 +329,24 @@ impl Browser {
     /// Answers what the provider asks, until the browser is back at the app.
     pub(crate) async fn sign_in_at_provider(&self, user: User) {
         self.answer_provider(user, "allow").await;
+    }
+
+    /// Lets a device in that shows this code, at the address that it shows.
+    pub(crate) async fn connect_device(&self, user: User, address: &str, code: &str) {
+        self.open(address).await;
+        self.sees(code).await;
+        self.until("a device that is connected", async || {
+            if self.text().await.contains("You may close this page") {
+                return Some(());
+            }
+            if self.has("#password").await {
+                self.give_password(user).await?;
+            } else {
+                self.find(By::Css("button.main")).await?.click().await.ok()?;
+            }
+            None
+        })
+        .await;
     }
 
     /// The same, but does not let the app know anything.
