@@ -20,6 +20,7 @@ import {
 } from 'jose';
 
 import { createApi } from './api.js';
+import { createBackend } from './backend.js';
 
 const APP = 'http://127.0.0.1:8080';
 const APPS = `${APP} or http://localhost:8080`;
@@ -971,6 +972,30 @@ test('pushed requests can be demanded of all, and devices told to ask oftener', 
   } finally {
     issuer = before;
     await other.end();
+  }
+});
+
+test('the backend for the flows of servers answers the app only, and says what it lacks', async () => {
+  const run = (url, headers, method = 'POST') => fetch(url, { method, headers });
+  for (const headers of [{}, { Origin: STRANGER }]) {
+    const response = await run(`${api}/flows/password`, headers);
+    assert.deepEqual([response.status, response.headers.get('access-control-allow-origin')], [403, null]);
+  }
+  assert.equal((await run(`${api}/flows/token-exchange`, { Origin: APP })).status, 401);
+  assert.equal((await run(`${api}/flows/constructor`, { Origin: APP })).status, 404);
+  assert.equal((await run(`${api}/flows/code/begin?run=0123456789abcdef&from=${STRANGER}`, {}, 'GET')).status, 400);
+  assert.equal((await run(`${api}/flows/code/callback?code=c&state=s`, {}, 'GET')).status, 400);
+
+  const missing = () => Promise.reject(Object.assign(new Error('gone'), { code: 'ERR_MODULE_NOT_FOUND' }));
+  const backend = createBackend({ issuer, resource, appOrigins: [APP] }, missing);
+  const local = createApi({ issuer, resource, appOrigins: [APP] }, undefined, undefined, backend).listen(0, '127.0.0.1');
+  await once(local, 'listening');
+  try {
+    const response = await run(`http://127.0.0.1:${local.address().port}/flows/password`, { Origin: APP });
+    assert.equal(response.status, 503);
+    assert.match((await response.json()).message, /cargo xtask npm/);
+  } finally {
+    local.close();
   }
 });
 

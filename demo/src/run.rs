@@ -1,6 +1,6 @@
 //! The last run of a flow in this tab, and what the list of events says of it.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 use tokenkeep::leptos::Auth;
 use tokenkeep::protocol::{Json, Number, UnixTime};
 use tokenkeep::{Rung, State};
@@ -56,6 +56,8 @@ pub struct Runs {
     pub auth: Auth,
     last: RwSignal<Option<Run>>,
     log: Log,
+    /// A renewal is done. If none happened, the token was so new that there was no need.
+    pub young: RwSignal<bool>,
     /// Storage is blocked or full: no flow can be chosen.
     pub stuck: RwSignal<bool>,
     /// Whether the page is shown that says how it went.
@@ -66,7 +68,7 @@ impl Runs {
     /// Goes on with the run that another flow was chosen for.
     pub fn restore(flow: Flow, auth: Auth, log: Log) -> Runs {
         let last = RwSignal::new(stored().filter(|run| run.phase != Phase::Chosen || run.flow.configuration() == flow));
-        let runs = Runs { flow, auth, last, log, stuck: RwSignal::new(false), shown: RwSignal::new(false) };
+        let runs = Runs { flow, auth, last, log, young: RwSignal::new(false), stuck: RwSignal::new(false), shown: RwSignal::new(false) };
         Effect::new(move |_| {
             // Who is signed in here is found out first.
             let known = auth.state() != State::Unknown;
@@ -82,7 +84,13 @@ impl Runs {
         let run = |phase| Run { flow, since: time::now(), phase };
         if flow == Flow::Refresh {
             self.keep(run(Phase::Over));
-            self.auth.renew();
+            self.young.set(false);
+            if let Some(client) = self.auth.client() {
+                let renewing = client.renew();
+                spawn_local(async move {
+                    let _ = self.young.try_set(renewing.await.is_ok());
+                });
+            }
         } else if flow.configuration() == self.flow {
             self.keep(run(Phase::Away));
             self.auth.sign_in_with(flow.sign_in());

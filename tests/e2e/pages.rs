@@ -63,7 +63,7 @@ async fn a_keyboard_is_enough_to_sign_in() {
     .await;
 }
 
-async fn is_well_made(world: &World, page: &str) {
+pub(crate) async fn is_well_made(world: &World, page: &str) {
     let look = "
         const name = element => (element.getAttribute('aria-label') || element.innerText || '').trim();
         const wide = [...document.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);

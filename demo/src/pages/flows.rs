@@ -138,6 +138,10 @@ fn Result(run: Run, runs: Runs, api: Api) -> impl IntoView {
                 }
                 .into_any(),
                 Outcome::Failed => failed(run, runs),
+                Outcome::UnderWay if run.flow == Flow::Refresh && runs.young.get() => view! {
+                    <p class="quiet" role="status">"The token is so new that it is as good as a new one. Try again in a moment."</p>
+                }
+                .into_any(),
                 Outcome::UnderWay => view! { <p class="quiet" role="status">"Not at its end."</p> }.into_any(),
             }}
             {move || view! { <Picture id=["picture-", run.flow.name()].concat() title=title.clone() steps=steps.get() /> }}
