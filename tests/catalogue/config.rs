@@ -450,7 +450,7 @@ fn an_option_that_is_wrong_is_named() {
         .user_info(UserInfoFormat::Signed);
     assert_eq!(with(said), Ok(meant));
     let none =
-        r#", "oauth_only": false, "dangerous_front_channel_logout_without_session": false, "response_mode": "query", "user_info": "json""#;
+        r#", "oauth_only": false, "dangerous_front_channel_logout_without_session": false, "response_type": "code", "user_info": "json""#;
     assert_eq!(with(none), Ok(Config::new(ISSUER, CLIENT)));
 
     // Values that cannot work are found when the client is opened.
