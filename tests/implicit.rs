@@ -11,7 +11,7 @@ use tokenkeep::{
 
 use crate::{
     test,
-    world::{Endpoint, ORIGIN, World, run},
+    world::{Endpoint, ORIGIN, World, put, run},
 };
 
 fn open(world: &World, config: &Config) -> IdTokenSignIn {
@@ -34,13 +34,6 @@ fn refused(config: &Config, prepare: impl FnOnce(&World)) -> Error {
     assert_eq!(world.count(Endpoint::Token), 0);
     assert_eq!(finish(&sign_in, &address), Some(Err(Misbehaved::AlreadyUsed.into())), "it is used up");
     error
-}
-
-fn put(object: &mut Value, name: &str, value: &Value) {
-    match value {
-        Value::Null => drop(object.as_object_mut().unwrap().remove(name)),
-        value => object[name] = value.clone(),
-    }
 }
 
 #[test]

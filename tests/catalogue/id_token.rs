@@ -12,7 +12,7 @@ use tokenkeep::{
 
 use crate::{
     test,
-    world::{API, CLIENT, Endpoint, ISSUER, Key, ORIGIN, START, World, b64, json_response, refusal, refusal_as},
+    world::{API, CLIENT, Endpoint, ISSUER, Key, ORIGIN, START, World, b64, json_response, put, refusal, refusal_as},
 };
 
 /// The error when this claim is that; `null` takes it away.
@@ -37,15 +37,6 @@ fn accepted(config: &Config, sign_in: SignIn, prepare: impl Fn(&World)) -> Sessi
 
 fn set(world: &World, claim: &'static str, value: Value) {
     world.provider.claims(move |claims| put(claims, claim, &value));
-}
-
-fn put(object: &mut Value, name: &str, value: &Value) {
-    match value {
-        Value::Null => {
-            object.as_object_mut().unwrap().remove(name);
-        }
-        value => object[name] = value.clone(),
-    }
 }
 
 /// The provider's time, in seconds.

@@ -12,7 +12,7 @@ use tokenkeep::{
 
 use crate::{
     test,
-    world::{API, CLIENT, Endpoint, ISSUER, Key, ORIGIN, Sent, World, b64, json_response, run},
+    world::{API, CLIENT, Endpoint, ISSUER, Key, ORIGIN, Sent, World, b64, json_response, put, run},
 };
 
 const CLEAN: &str = "https://app.example/callback";
@@ -48,13 +48,6 @@ fn refused(config: &Config, prepare: impl FnOnce(&World)) -> Error {
     assert!(world.stored().values().all(|record| !record.contains("verifier")), "the login is used up");
     assert_eq!(tab.fetch(&format!("{API}me")).unwrap().status, 200);
     error
-}
-
-fn put(object: &mut Value, name: &str, value: &Value) {
-    match value {
-        Value::Null => drop(object.as_object_mut().unwrap().remove(name)),
-        value => object[name] = value.clone(),
-    }
 }
 
 // Pushed requests

@@ -23,7 +23,7 @@ use std::{
 pub use crypto::{DeviceKey, Key, b64, verify};
 pub use device::{Device, Process, Sleep, TabClock, TabTasks, Time, run, yield_once};
 pub use dpop::Proof;
-pub use provider::{Endpoint, Parameters, Provider, json_response};
+pub use provider::{Endpoint, Parameters, Provider, json_response, put};
 pub use refusal::{refusal, refusal_as};
 #[cfg(feature = "confidential")]
 pub use servers::Credential;

@@ -111,6 +111,14 @@ struct RefreshToken {
     jkt: Option<String>,
 }
 
+/// Sets a member of an object, or removes it (`null`).
+pub fn put(object: &mut Value, name: &str, value: &Value) {
+    match value {
+        Value::Null => drop(object.as_object_mut().unwrap().remove(name)),
+        value => object[name] = value.clone(),
+    }
+}
+
 pub fn json_response(status: u16, body: &Value) -> Response {
     Response { status, headers: vec![("content-type".into(), "application/json".into())], body: body.to_string().into_bytes() }
 }
@@ -171,13 +179,7 @@ impl Provider {
 
     /// Sets or removes (`null`) a member of the metadata.
     pub fn metadata(&self, member: &str, value: Value) {
-        let mut inner = self.0.borrow_mut();
-        match value {
-            Value::Null => {
-                inner.metadata.as_object_mut().unwrap().remove(member);
-            }
-            value => inner.metadata[member] = value,
-        }
+        put(&mut self.0.borrow_mut().metadata, member, &value);
     }
 
     /// The provider calls itself so.
