@@ -111,7 +111,7 @@ test("every option of a wrong type is refused by name", async () => {
       ...texts.flatMap((name) => [5, true, null, ["a"], {}, () => "a", Symbol("a"), 5n].map((value) => [name, value])),
       ...lists.flatMap((name) => [5, true, null, [5], [null], {}, () => "a", Symbol("a"), 5n].map((value) => [name, value])),
       ...flags.flatMap((name) => [1, "true", null, {}, () => true, Symbol("a"), 1n].map((value) => [name, value])),
-      ...["query ", "form_post", null, 1, () => {}].map((value) => ["responseMode", value]),
+      ...["query ", "web_message", null, 1, () => {}].map((value) => ["responseMode", value]),
       ...["jwt", null, 1, true].map((value) => ["userInfo", value]),
       ...["30", null, NaN, -1, 30n, {}].map((value) => ["clockLeewaySeconds", value]),
       ...[5, true, null, () => {}, Symbol("a")].map((value) => ["wasm", value]),

@@ -331,7 +331,7 @@ test("in a page it refuses before any request, and so does what is below it", as
     return open(options).catch(({ name, code, kind, message }) => ({ name, code, kind, message }));
   }, basic);
   assert.deepEqual([told.name, told.code, told.kind], ["AuthError", "confidential_in_browser", "misconfigured"]);
-  assert.deepEqual(requested.sort(), ["/tokenkeep/confidential.js", "/tokenkeep/error.js"]);
+  assert.deepEqual(requested.sort(), ["/tokenkeep/confidential.js", "/tokenkeep/error.js", "/tokenkeep/options.js"]);
   const below = await page.evaluate(async (options) => {
     const { default: load, open } = await import("/tokenkeep/wasm/confidential.js");
     await load();
