@@ -2,7 +2,7 @@
 // runs at import.
 
 import { AuthError } from "./error.js";
-import { expect, json, own, spoken } from "./options.js";
+import { errorOf, expect, json, own } from "./options.js";
 
 export { AuthError };
 
@@ -113,7 +113,7 @@ async function call(work) {
   try {
     return await work();
   } catch (thrown) {
-    throw typeof thrown === "string" ? new AuthError(spoken(JSON.parse(thrown))) : thrown;
+    throw errorOf(thrown);
   }
 }
 

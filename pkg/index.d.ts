@@ -58,6 +58,10 @@ export interface Options {
   redirectPath?: string;
   /** The same as a whole URL of this origin. */
   redirectUri?: string;
+  /** Where the window of `signInWithPopup` (`tokenkeep/popup`) comes back to: a path below this origin. Default `/popup.html`. */
+  popupRedirectPath?: string;
+  /** The same as a whole URL of this origin. */
+  popupRedirectUri?: string;
   /** Where the user comes back to after signing out at the provider: a path below this origin. Default `/`. */
   postLogoutRedirectPath?: string;
   /** The same as a whole URL of this origin. */
@@ -69,6 +73,11 @@ export interface Options {
   responseMode?: "query" | "fragment" | "form_post" | "query.jwt" | "fragment.jwt" | "form_post.jwt";
   /** What receives the form with `form_post`: `receiver()` of `tokenkeep/form-post`. */
   receiver?: { ready(): Promise<void>; take(): Promise<string | undefined> };
+  /**
+   * A server receives the form with `form_post`, and hands it on in the address: `tokenkeep/form-post-shim`, or what does the same. Without it
+   * and without a `receiver` that mode is refused. Default `false`.
+   */
+  formPostReceiver?: boolean;
   /**
    * What is in the response. With `code id_token` (OpenID Connect Core §3.3) the ID token beside the code is verified before the code is sent,
    * and must name the same user as the one that comes for it. Default `code`.
@@ -93,6 +102,22 @@ export interface Options {
   dpop?: boolean;
   /** Whether the provider gets the ID token back at sign-out, in a form (`id_token_hint`). Default `false`. */
   idTokenHint?: boolean;
+  /**
+   * Whether a call waits when its API wants the user to authenticate in another way, or more lately (RFC 9470): see `stepUp` and the event
+   * `step_up_needed`. It is sent once more when the same user has done that, waits for ten minutes at most, and else gets the 401. A body that
+   * is a `ReadableStream` does not wait. APIs must expose `WWW-Authenticate`. Default `false`.
+   */
+  stepUp?: boolean;
+  /**
+   * After how many seconds without activity the session ends, in all tabs (`ended` with the reason `idle`). Activity is what the user does
+   * with a key, a pointer or a finger in any tab of the app, and `stayActive`; neither a call nor a renewal is. Time in which the device sleeps
+   * counts. The session at the provider goes on. Default: none.
+   */
+  idleLimitSeconds?: number;
+  /** How many seconds before that `idle_soon` is told; 0 is no warning. Default 60. */
+  idleWarningSeconds?: number;
+  /** How many seconds after the sign-in to this app the session ends, whatever the user does, without a warning. Default: never. */
+  sessionLimitSeconds?: number;
   /** Whom else an ID token may be for, beside this client. */
   trustedAudiences?: string | readonly string[];
   /** How the provider answers at its UserInfo endpoint. Default `json`. */
@@ -149,6 +174,13 @@ export interface Api {
   resource?: string | readonly string[];
   /** Which of the scopes that the user agreed to. */
   scopes?: string | readonly string[];
+  /**
+   * Whether its token comes by token exchange (RFC 8693), for the access token that the user signed in for: at a provider that lets public clients
+   * exchange theirs. Default `false`: it comes with the refresh token.
+   */
+  exchange?: boolean;
+  /** `audience`: the names of what the token is for. Only with `exchange`. */
+  audience?: string | readonly string[];
 }
 
 /** Whether somebody is signed in. A new frozen object whenever that changes, and the same one until then. */
@@ -220,7 +252,24 @@ export interface Claims {
 export type Rung = "refresh_token" | "tab" | "frame" | "redirect";
 
 /** Why a session ended. */
-export type Ended = "expired" | "rejected" | "signed_out" | "signed_out_at_provider" | "signed_out_elsewhere" | "user_changed";
+export type Ended =
+  | "expired"
+  /** The user was active in no tab for `idleLimitSeconds`. */
+  | "idle"
+  | "rejected"
+  /** The user signed in `sessionLimitSeconds` ago. */
+  | "session_limit"
+  | "signed_out"
+  | "signed_out_at_provider"
+  | "signed_out_elsewhere"
+  | "user_changed";
+
+/**
+ * Why `tokenkeep/check-session` does not watch the session at the provider: its frame says `changed` again and again although nothing has, as
+ * when the browser keeps its storage from it; it answered `error`; the page's Content-Security-Policy forbids the frame; it does not answer; the
+ * provider sent no `session_state` that can be used; the provider has no `check_session_iframe`.
+ */
+export type MonitorStopped = "always_changed" | "error" | "frame_blocked" | "no_answer" | "no_session_state" | "not_offered";
 
 /** What an app holds: who is signed in, and never a token. */
 export interface Auth<C extends object = {}> extends Disposable {
@@ -244,6 +293,18 @@ export interface Auth<C extends object = {}> extends Disposable {
   finishSignIn(): Promise<Finished>;
 
   /**
+   * Reads the address of the app's `initiate_login_uri`, to which a portal or the provider sends users who shall sign in (OpenID Connect
+   * Core §4): what to call `signIn` with, or `undefined` when nobody asks for a sign-in there. It only reads. The user goes on to
+   * `target_link_uri` if that is a place of this app, else to its root. An app with several providers asks each of its `auth`.
+   *
+   * Whoever makes a link can start a sign-in with it: so take the parameters out of the address first, and do nothing by itself when somebody
+   * is signed in.
+   * @throws {AuthError} `issuer_mismatch` when it names another provider, where nothing is asked then; others when it is doubled, malformed
+   * or longer than 8 KiB.
+   */
+  initiatedSignIn(url?: string | URL): Promise<SignInOptions | undefined>;
+
+  /**
    * Calls an API as `fetch` does: with the token if it is one of `api`, and not at all otherwise. When the API refuses the token, it is
    * renewed and the request sent once more, unless its body is a `ReadableStream`. Redirects are not followed: with `redirect: "manual"`
    * they are an opaque answer, else an error.
@@ -251,6 +312,15 @@ export interface Auth<C extends object = {}> extends Disposable {
    * @throws {DOMException} `AbortError`, or the signal's reason, when it is aborted.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+
+  /**
+   * What a call waits for, with the option `stepUp`: the question to put to the user. `signIn(auth.stepUp)` is their yes, in this page or in
+   * another one that has the same keep; what waits in a page that leaves is lost with it. `undefined` when no call waits.
+   */
+  readonly stepUp: StepUp | undefined;
+
+  /** The user's no: calls that wait for `stepUp` get the 401 that asked for it. Another one may follow, for other calls. */
+  declineStepUp(): void;
 
   /**
    * The access token that a request to this URL would have, for an app that must see it. It is renewed first if need be.
@@ -272,6 +342,12 @@ export interface Auth<C extends object = {}> extends Disposable {
   renew(): Promise<void>;
 
   /**
+   * The user is active, as the app knows: by a button that says "stay signed in", or by a film that is being watched. It is so in all tabs.
+   * For `idleLimitSeconds`; a session that has ended stays ended.
+   */
+  stayActive(): void;
+
+  /**
    * Signs out. When this returns, before anything is awaited, the tokens are gone here; then the other tabs are told, the refresh token is
    * revoked, and, unless told to stay, the browser leaves for the provider.
    * @throws {AuthError} when the provider cannot be asked. The user is signed out here all the same.
@@ -291,7 +367,7 @@ export interface Auth<C extends object = {}> extends Disposable {
   on<T extends Event["type"]>(type: T, listener: (event: Extract<Event, { type: T }>) => void): () => void;
   on(type: "*", listener: (event: Event) => void): () => void;
 
-  /** Calls back when `session` changes. Returns what ends that. Made for `useSyncExternalStore`, as `getSnapshot` is. */
+  /** Calls back when `session` or `stepUp` changes. Returns what ends that. Made for `useSyncExternalStore`, as `getSnapshot` is. */
   readonly subscribe: (listener: () => void) => () => void;
   /** The same as `session`. */
   readonly getSnapshot: () => Session<C>;
@@ -325,6 +401,12 @@ export interface SignInOptions {
   extra?: Readonly<Record<string, string>>;
 }
 
+/** What an API wants of the user before it does what it was asked (RFC 9470): options for `signIn`. */
+export interface StepUp {
+  readonly requiredAcr?: readonly string[];
+  readonly maxAgeSeconds?: number;
+}
+
 /** One thing that may be done (RFC 9396 §2): what else is in it, its type says. */
 export interface AuthorizationDetail {
   readonly type: string;
@@ -352,12 +434,17 @@ export type Finished =
 
 /** Something that happened. No event holds a secret. */
 export type Event =
+  /** What `idle_soon` said is taken back: the user was active, in whatever tab. */
+  | { readonly type: "active"; readonly text: string }
   | { readonly type: "api_answered"; readonly url: string; readonly status: number; readonly text: string }
   | { readonly type: "callback_received"; readonly text: string }
+  | { readonly type: "client_metadata_unsupported"; readonly text: string }
   | { readonly type: "code_redeemed"; readonly text: string }
   | { readonly type: "ended"; readonly reason: Ended; readonly text: string }
   | { readonly type: "failed"; readonly error: AuthError; readonly text: string }
   | { readonly type: "id_token_verified"; readonly algorithm: string; readonly text: string }
+  /** The session ends then, in milliseconds since 1970, unless the user is active. */
+  | { readonly type: "idle_soon"; readonly endsAt: number; readonly text: string }
   | { readonly type: "keys_read"; readonly text: string }
   | { readonly type: "metadata_read"; readonly text: string }
   | { readonly type: "redirecting"; readonly text: string }
@@ -372,9 +459,19 @@ export type Event =
     }
   | { readonly type: "revoked"; readonly error: AuthError | undefined; readonly text: string }
   | { readonly type: "scope_changed"; readonly missing: readonly string[]; readonly added: readonly string[]; readonly text: string }
+  | { readonly type: "session_changed"; readonly text: string }
+  | { readonly type: "session_monitor_stopped"; readonly reason: MonitorStopped; readonly text: string }
   | { readonly type: "sign_in_needed"; readonly text: string }
   | { readonly type: "signed_in"; readonly text: string }
-  | { readonly type: "signed_out_at_provider"; readonly text: string };
+  | { readonly type: "signed_out_at_provider"; readonly text: string }
+  | {
+      /** A call waits until the user has authenticated like that, in another way or again: ask them, and sign in with this or decline. */
+      readonly type: "step_up_needed";
+      readonly signIn: StepUp;
+      readonly text: string;
+    }
+  /** No call waits any more for what was told last. */
+  | { readonly type: "step_up_settled"; readonly text: string };
 
 /** Why something did not work. It never holds a token, a code or another secret. */
 export class AuthError extends Error {

@@ -1,7 +1,8 @@
 // What an app imports. The work is done in wasm; this gives it JavaScript's own manners. Nothing runs at import.
 
+import { calls } from "./calls.js";
 import { AuthError } from "./error.js";
-import { expect, frozen, json, own, parsed, spoken, unknown } from "./options.js";
+import { errorOf, expect, frozen, json, own, parsed, spoken, unknown } from "./options.js";
 import { NotStarted, connect } from "./remote.js";
 import { handOver, receive, takeResponse } from "./response.js";
 
@@ -42,12 +43,15 @@ class Auth {
   #keep;
   #listeners = new Set();
   #events = new Set();
+  #stepUp;
 
   #receiver;
 
   constructor({ extend, receiver }) {
     this.#receiver = receiver;
-    extend?.(this, (work) => this.#call(work));
+    const call = (work) => this.#call(work);
+    calls.set(this, call);
+    extend?.(this, call);
   }
 
   /** Opens it in the first of these places where that works. */
@@ -73,6 +77,14 @@ class Auth {
 
   get session() {
     return this.#session;
+  }
+
+  get stepUp() {
+    return this.#stepUp;
+  }
+
+  declineStepUp() {
+    this.#opened().decline_step_up();
   }
 
   get signedOutJustNow() {
@@ -114,6 +126,11 @@ class Auth {
     }).then(parsed);
   }
 
+  async initiatedSignIn(url = location.href) {
+    const asked = await this.#call(async (handle) => handle.initiated_sign_in(`${url}`));
+    return asked && parsed(asked);
+  }
+
   async fetch(input, init) {
     this.#opened();
     const request = new Request(input, init);
@@ -133,6 +150,10 @@ class Auth {
 
   async renew() {
     await this.#call((handle) => handle.renew());
+  }
+
+  stayActive() {
+    this.#handle?.stay_active();
   }
 
   // Not async: the tokens are gone before this returns.
@@ -187,8 +208,15 @@ class Auth {
     const what = frozen(told);
     if (what.type === undefined) {
       this.#session = what;
+    } else if (what.type.startsWith("step_up_")) {
+      // A page that comes late, or comes back, is told how things are.
+      if (JSON.stringify(what.signIn) === JSON.stringify(this.#stepUp)) {
+        return;
+      }
+      this.#stepUp = what.signIn;
     }
-    for (const listener of [...(what.type === undefined ? this.#listeners : this.#events)]) {
+    const changed = what.type === undefined || what.type.startsWith("step_up_");
+    for (const listener of [...(changed ? this.#listeners : []), ...(what.type === undefined ? [] : this.#events)]) {
       try {
         listener(what);
       } catch (thrown) {
@@ -259,5 +287,5 @@ function refuse(thrown) {
     const message = `the keep did not start, see "Where the keep is" in the README: ${thrown.message}: ${thrown.cause}`;
     throw unavailable("keep_unavailable", message, thrown);
   }
-  throw typeof thrown === "string" ? new AuthError(spoken(JSON.parse(thrown))) : thrown;
+  throw errorOf(thrown);
 }

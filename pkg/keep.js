@@ -1,12 +1,27 @@
 // The keep in a worker: tokens are here, and no page sees one. `remote.js` is the other end of each port; the keep itself is Rust, and
 // `serve` is told how to make it.
 //
-// What a page may say: open, here, listen, call, abort, note, frame, woke, away, close. What it is told: opened or failed, answers, states
-// and events, what to do in its window, and what to note. Messages of another version have other names of workers, and never meet.
+// What a page may say: open, here, listen, call, abort, decline_step_up, note, frame, woke, active, away, close. What it is told: opened or
+// failed, answers, states and events, what to do in its window, and what to note. Messages of another version have other names of workers,
+// and never meet.
 
 import { NOTE, hold, nameOf, whenFree } from "./wire.js";
 
-const METHODS = ["access_token", "fetch", "finish_sign_in", "front_channel_logout", "renew", "sign_in", "sign_out", "user_info"];
+const METHODS = [
+  "access_token",
+  "begin_popup",
+  "check_session",
+  "end_popup",
+  "fetch",
+  "finish_popup",
+  "finish_sign_in",
+  "front_channel_logout",
+  "initiated_sign_in",
+  "renew",
+  "sign_in",
+  "sign_out",
+  "user_info",
+];
 
 const SMALL = 65_536;
 
@@ -59,6 +74,7 @@ class Page {
   #port;
   #handle;
   #aborts = new Map();
+  #away = new AbortController();
   #listens;
   #lock;
 
@@ -89,6 +105,7 @@ class Page {
       async (handle) => {
         const lock = locks && (await (alive ??= hold()));
         this.post(["opened", handle.state(), handle.signed_out_just_now(), lock]);
+        this.post(["tell", handle.step_up()]);
       },
       (why) => this.post(["failed", ...spoken(why)]),
     );
@@ -123,7 +140,7 @@ class Page {
     const abort = new AbortController();
     this.#aborts.set(id, abort);
     try {
-      const response = await handle.fetch(new Request(url, { ...init, signal: abort.signal }), once);
+      const response = await handle.fetch(new Request(url, { ...init, signal: abort.signal }), once, this.#away.signal);
       const { status, statusText, headers, redirected, type, body } = response;
       const answer = { status, statusText, headers: [...headers], url: response.url, redirected, type, body };
       if (body !== null) {
@@ -142,6 +159,10 @@ class Page {
 
   on_abort(id) {
     this.#aborts.get(id)?.abort();
+  }
+
+  async on_decline_step_up() {
+    (await this.#handle)?.decline_step_up();
   }
 
   async on_note(key, text) {
@@ -171,8 +192,13 @@ class Page {
     const handle = await this.#handle;
     if (why === "pageshow" && handle !== undefined) {
       this.post(["tell", handle.state()]);
+      this.post(["tell", handle.step_up()]);
     }
     handle?.woke(why);
+  }
+
+  async on_active(at) {
+    (await this.#handle)?.active(at);
   }
 
   on_away() {
@@ -184,6 +210,12 @@ class Page {
     this.#handle = undefined;
     gone(this);
     (await handle?.catch(() => {}))?.free();
+  }
+
+  /** Nobody is there for whom a call could wait. What is on its way goes on. */
+  left() {
+    this.#away.abort();
+    this.#away = new AbortController();
   }
 
   // The latest page is the one that shows frames.
@@ -301,6 +333,7 @@ async function logins(mode, ask) {
 
 /** Without pages the keep forgets its tokens after a while: a reload takes less. */
 function gone(page) {
+  page.left();
   if (pages.delete(page) && pages.size === 0) {
     leaving = setTimeout(async () => (await keeping)?.forget(), lingers);
   }

@@ -68,6 +68,8 @@ export interface MockOptions<C extends object = {}> {
   signOut?: (options?: SignOutOptions) => void | Promise<void>;
   /** Whether the address names the session. Default: it does not. */
   frontChannelLogout?: () => boolean | Promise<boolean>;
+  /** What the address asks for that somebody sent the user to. Default: nothing. */
+  initiatedSignIn?: (url?: string | URL) => SignInOptions | undefined | Promise<SignInOptions | undefined>;
 }
 
 /** A session as a test writes it down: all of a session's properties, or less. */
@@ -111,14 +113,16 @@ export interface MockAuth<C extends object = {}> extends Auth<C> {
   /** Changes who is signed in, and says so as the provider's or another tab's doing: `signed_in`, `ended` and `failed` are emitted. */
   set(session: MockSession<C>): void;
 
-  /** Tells listeners that something happened. The session stays as it is. */
+  /** Tells listeners that something happened. The session stays as it is; `stepUp` is what `step_up_needed` says, until `step_up_settled`. */
   emit(event: MockEvent): void;
 }
 
 /** An event whose text may be left out. */
 export type MockEvent = Event extends infer E ? (E extends Event ? Omit<E, "text"> & { readonly text?: string } : never) : never;
 
-type Method = "signIn" | "finishSignIn" | "fetch" | "accessToken" | "userInfo" | "renew" | "signOut" | "frontChannelLogout" | "close";
+type Method =
+  | "signIn" | "finishSignIn" | "fetch" | "accessToken" | "userInfo" | "renew" | "declineStepUp" | "signOut" | "frontChannelLogout"
+  | "initiatedSignIn" | "stayActive" | "close";
 
 /** A call of a method, with its arguments. */
 export type Call = { [M in Method]: { readonly method: M; readonly args: Parameters<Auth[M]> } }[Method];

@@ -6,6 +6,7 @@ const OPTIONS = [
   "accessToken",
   "finishSignIn",
   "frontChannelLogout",
+  "initiatedSignIn",
   "lifetimeSeconds",
   "now",
   "renew",
@@ -42,8 +43,11 @@ export function mock(options = {}) {
   let interruptions = 0;
   let finished;
   let closed = false;
+  // The session ends soon, as was told.
+  let warned = false;
   let leftAt = -Infinity;
   let signedOutAt = -Infinity;
+  let stepUp;
   const calls = [];
   const listeners = new Set();
   const watchers = new Set();
@@ -89,7 +93,7 @@ export function mock(options = {}) {
       const again = init?.body instanceof ReadableStream ? undefined : request.clone();
       let response = await call(request, signal);
       // The API refused the token.
-      if (response.status === 401 && again && !/insufficient_scope/.test(response.headers.get("www-authenticate")) && !renewal()) {
+      if (response.status === 401 && again && !/insufficient_(scope|user_authentication)/.test(response.headers.get("www-authenticate")) && !renewal()) {
         response = await call(again, signal);
       }
       const { origin, pathname } = new URL(request.url);
@@ -119,6 +123,11 @@ export function mock(options = {}) {
       if (error) throw error;
     },
 
+    stayActive(...args) {
+      note("stayActive", args);
+      if (warned) tell({ type: "active", text: "the user is active again" });
+    },
+
     async signOut(...args) {
       note("signOut", args);
       auth.set({ status: "signed_out" });
@@ -129,6 +138,15 @@ export function mock(options = {}) {
         if (error instanceof AuthError) tell({ type: "failed", error, text: error.message });
         throw error;
       }
+    },
+
+    get stepUp() {
+      return stepUp;
+    },
+
+    declineStepUp(...args) {
+      note("declineStepUp", args);
+      if (stepUp !== undefined) auth.emit({ type: "step_up_settled" });
     },
 
     get keep() {
@@ -144,6 +162,11 @@ export function mock(options = {}) {
       const ends = (await script.frontChannelLogout?.()) ?? false;
       if (ends) auth.set({ status: "signed_out", reason: "signed_out_at_provider" });
       return ends;
+    },
+
+    async initiatedSignIn(...args) {
+      note("initiatedSignIn", args);
+      return script.initiatedSignIn?.(...args);
     },
 
     on(type, listener) {
@@ -217,7 +240,12 @@ export function mock(options = {}) {
   }
 
   function tell(event) {
+    warned = event.type === "idle_soon" || (warned && !["active", "ended"].includes(event.type));
     Object.freeze(event);
+    if (event.type.startsWith("step_up_")) {
+      stepUp = event.signIn;
+      for (const watcher of [...watchers]) watcher();
+    }
     for (const listener of [...listeners]) listener(event);
   }
 
@@ -232,8 +260,9 @@ export function mock(options = {}) {
   function end(reason) {
     finished = undefined;
     next = undefined;
-    if (reason === "signed_out" || reason === "signed_out_at_provider") signedOutAt = now;
+    if (["idle", "session_limit", "signed_out", "signed_out_at_provider"].includes(reason)) signedOutAt = now;
     for (const stop of [...pending]) stop();
+    if (stepUp !== undefined) auth.emit({ type: "step_up_settled" });
     tell({ type: "ended", reason, text: `the session is over, the tokens are gone: ${reason.replaceAll("_", " ")}` });
     become(Object.freeze({ status: "signed_out" }));
   }

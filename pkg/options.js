@@ -54,3 +54,6 @@ export function spoken(error) {
   const message = error.message.replace(ours, camel);
   return { ...error, message, ...(error.option === undefined ? {} : { option: camel(error.option) }) };
 }
+
+/** What the wasm threw: text is an error of its own. */
+export const errorOf = (thrown) => (typeof thrown === "string" ? new AuthError(spoken(JSON.parse(thrown))) : thrown);

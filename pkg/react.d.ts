@@ -30,7 +30,7 @@
 
 import type { ReactNode } from "react";
 
-import type { Auth, Failed, Session, SignedIn as SignedInSession, SignedOut as SignedOutSession } from "./index.js";
+import type { Auth, Failed, Session, SignedIn as SignedInSession, SignedOut as SignedOutSession, StepUp } from "./index.js";
 
 export interface AuthProviderProps {
   /**
@@ -47,7 +47,8 @@ export function AuthProvider(props: AuthProviderProps): ReactNode;
 /** What a component holds. The methods are bound, and the same as long as the provider's `auth` is. */
 export type AuthInReact<C extends object = {}> = Pick<
   Auth<C>,
-  "session" | "signIn" | "finishSignIn" | "fetch" | "userInfo" | "renew" | "signOut" | "signedOutJustNow" | "frontChannelLogout" | "on"
+  | "session" | "signIn" | "finishSignIn" | "fetch" | "userInfo" | "renew" | "declineStepUp" | "signOut" | "signedOutJustNow"
+  | "frontChannelLogout" | "initiatedSignIn" | "on" | "stayActive"
 >;
 
 /**
@@ -60,6 +61,9 @@ export function useAuth<C extends object = {}>(): AuthInReact<C>;
 
 /** Whether somebody is signed in. On a server, and while the server's HTML is taken over, it is `unknown`. */
 export function useSession<C extends object = {}>(): Session<C>;
+
+/** What a call waits for, with the option `stepUp`: the question to put to the user. `signIn(stepUp)` is yes, `declineStepUp()` is no. */
+export function useStepUp(): StepUp | undefined;
 
 export interface SignedInProps<C extends object = {}> {
   /** Shown while somebody is. A function is given the session. */

@@ -3,7 +3,7 @@ import { createContext, createElement, useContext, useMemo, useSyncExternalStore
 import { AuthError } from "./error.js";
 
 const Context = createContext();
-const METHODS = ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "signOut", "frontChannelLogout"];
+const METHODS = ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "declineStepUp", "signOut", "frontChannelLogout", "initiatedSignIn"];
 const UNKNOWN = { status: "unknown" };
 // One for each `auth`, however often React mounts the provider.
 const sources = new WeakMap();
@@ -31,6 +31,11 @@ export function useAuth() {
 export function useSession() {
   const { subscribe, getSnapshot } = useSource();
   return useSyncExternalStore(subscribe, getSnapshot, () => UNKNOWN);
+}
+
+export function useStepUp() {
+  const { subscribe, stepUp } = useSource();
+  return useSyncExternalStore(subscribe, stepUp, () => {});
 }
 
 export function SignedIn({ fallback, children }) {
@@ -78,7 +83,8 @@ function sourceOf(auth) {
     };
   };
   return {
-    methods: { ...Object.fromEntries(METHODS.map(call)), on: listen("on") },
+    methods: { ...Object.fromEntries(METHODS.map(call)), on: listen("on"), stayActive: () => now?.stayActive() },
+    stepUp: () => now?.stepUp,
     justNow: () => !!now && now.signedOutJustNow,
     subscribe: listen("subscribe", (listener) => listener()),
     getSnapshot: () => (now ? now.getSnapshot() : before),

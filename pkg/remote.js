@@ -34,7 +34,7 @@ export async function connect(kind, { config, script, wasm, linger, pending, tel
       const late = setTimeout(fail, PATIENCE, new Error("it did not start in time"));
       starting.signal.addEventListener("abort", () => clearTimeout(late));
       const { port, outlives } = start(kind, script, name, fail, starting.signal);
-      remote = new Remote(port, tell, resolve, reject);
+      remote = new Remote(port, tell, resolve, reject, JSON.parse(config));
       const options = { config, wasm, linger, pending, outlives, listens, locks: LOCKS, framedBy: framedBy(), notes: notes() };
       remote.send(["open", options]);
       // It may have begun with others.
@@ -97,11 +97,11 @@ class Remote {
   #alive;
   #here;
 
-  constructor(port, tell, opened, refused) {
+  constructor(port, tell, opened, refused, config) {
     this.#port = port;
     this.#tell = tell;
     const { signal } = this.#gone;
-    const on = (target, event, heard) => target.addEventListener(event, heard, { signal });
+    const on = (target, event, heard, options) => target.addEventListener(event, heard, { ...options, signal });
     const does = {
       opened: (state, signedOutJustNow, alive) => {
         this.#alive = alive;
@@ -111,7 +111,15 @@ class Remote {
         opened();
       },
       failed: (...why) => refused(unfit(thrown(...why))),
-      tell,
+      tell: (told) => {
+        // In whatever page; and a limit is as if the user had signed out.
+        if (/"reason":"(idle|session_limit|signed_out\w*)"/.test(told)) {
+          this.#signedOutAt = Date.now();
+        } else if (told.includes('"status":"signed_in"')) {
+          this.#signedOutAt = -Infinity;
+        }
+        tell(told);
+      },
       answer: (id, value, left) => {
         this.#left = left;
         this.#settle(id, (call) => call.resolve(value));
@@ -141,6 +149,7 @@ class Remote {
     });
     on(document, "visibilitychange", () => document.visibilityState === "visible" && this.send(["woke", "visible"]));
     // What it is about may be long past.
+    watch(config, on, () => this.stay_active());
     on(window, "storage", ({ key }) => key?.startsWith(NOTE) && this.note([[key, localStorage.getItem(key) ?? undefined]]));
     port.start();
   }
@@ -165,6 +174,18 @@ class Remote {
   sign_in(options) {
     began(`${JSON.parse(options).return_to ?? location.href}`);
     return this.#call("sign_in", [options]);
+  }
+
+  begin_popup(options) {
+    return this.#call("begin_popup", [options]);
+  }
+
+  finish_popup(state, address) {
+    return this.#call("finish_popup", [state, address]);
+  }
+
+  end_popup(state, why) {
+    return this.#call("end_popup", [state, why]);
   }
 
   // The response leaves the address before this returns.
@@ -220,12 +241,24 @@ class Remote {
     return this.#call("access_token", [url]);
   }
 
+  check_session(said, about) {
+    return this.#call("check_session", [said, about]);
+  }
+
   user_info() {
     return this.#call("user_info");
   }
 
+  initiated_sign_in(url) {
+    return this.#call("initiated_sign_in", [url]);
+  }
+
   renew() {
     return this.#call("renew");
+  }
+
+  decline_step_up() {
+    this.send(["decline_step_up"]);
   }
 
   sign_out(local) {
@@ -238,6 +271,10 @@ class Remote {
 
   front_channel_logout() {
     return this.#call("front_channel_logout");
+  }
+
+  stay_active() {
+    this.send(["active", Date.now()]);
   }
 
   signed_out_just_now() {
@@ -289,6 +326,7 @@ class Remote {
     this.#ended = JSON.stringify({ code, kind: "interrupted", retryable: false, message });
     this.#calls.forEach((call) => call.reject(this.#ended));
     this.#calls.clear();
+    this.#tell('{"type":"step_up_settled","text":"no call waits any more for the user to authenticate"}');
     this.#tell('{"status":"signed_out"}');
   }
 
@@ -299,6 +337,32 @@ class Remote {
     if (url !== undefined) {
       this.#frames.set(number, hiddenFrame(url, (event) => this.send(["frame", number, event])));
     }
+  }
+}
+
+/** Tells what the user does, as often as it matters to a keep with such a limit. The keep reckons alike. */
+function watch({ idle_limit_seconds: limit, idle_warning_seconds: warning = 60 }, on, tell) {
+  const rhythm = Math.min(5_000, limit * 83, (limit - warning) * 500);
+  let [last, place] = [-Infinity];
+  const heard = ({ type, screenX, screenY }) => {
+    const now = Date.now();
+    if (Math.abs(now - last) < rhythm) {
+      return;
+    }
+    if (type === "pointermove") {
+      // One that lies still moves, too, when what is below it does.
+      const before = place;
+      place = `${screenX} ${screenY}`;
+      if (before === undefined || before === place) {
+        return;
+      }
+    }
+    last = now;
+    tell();
+  };
+  if (limit !== undefined) {
+    const how = { capture: true, passive: true };
+    ["keydown", "pointerdown", "pointermove", "touchmove", "wheel"].forEach((event) => on(window, event, heard, how));
   }
 }
 

@@ -3,8 +3,8 @@
 //! [Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
 //!
 //! For an app that calls no API for its user. Whoever calls one needs [`Client`](crate::Client). Something must receive the form at the
-//! redirect URI and hand it on in the fragment ([`POSTED`](crate::protocol::callback::POSTED)): the service worker of the npm package, or a
-//! few lines on a server.
+//! redirect URI and hand it on in the fragment ([`POSTED`](crate::protocol::callback::POSTED)): the service worker of the npm package
+//! (feature `form-post`, whose `browser::take_posted` gives the address for [`IdTokenSignIn::finish`]), or a few lines on a server.
 //!
 //! ```
 //! use tokenkeep::{Config, Error, SignIn, implicit::IdTokenSignIn, keep::ports::Ports};

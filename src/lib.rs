@@ -26,12 +26,14 @@
 //! | [`session`] | the life of a session: when it is renewed, and when and why it ends; pure |
 //! | [`keep`] | the secret side: tokens, and the requests that carry them |
 //! | [`page`] | the visible side: what an app holds |
-//! | `browser` | the browser's own APIs behind the ports of the above; wasm only |
+//! | `browser` | the browser's own APIs behind the ports of the above; wasm only. Feature `form-post`: responses as a form |
 //! | `confidential` | a server's client, which can keep a secret; feature `confidential` |
+//! | `diagnose` | what is wrong between an app and its provider; feature `diagnose` |
 //! | `implicit` | who the user is, and nothing else: an ID token that comes as a form; feature `implicit` |
 //! | `leptos` | components for Leptos; feature `leptos` |
 //! | `worker` | a keep in a SharedWorker that all tabs use; feature `worker` |
 //! | `protocol::device` | sign-in on another device, for a screen without a keyboard; feature `device` |
+//! | `protocol::check_session` | whether the user is still signed in at the provider; feature `check-session` |
 //! | [`manual`] | threats, defaults, and where we differ from a specification |
 //!
 //! ```text
@@ -45,6 +47,8 @@
 pub mod browser;
 #[cfg(feature = "confidential")]
 pub mod confidential;
+#[cfg(feature = "diagnose")]
+mod diagnose;
 #[cfg(feature = "implicit")]
 pub mod implicit;
 pub mod keep;
@@ -55,11 +59,13 @@ pub mod page;
 pub mod protocol;
 pub mod session;
 
+#[cfg(feature = "diagnose")]
+pub use diagnose::{Finding, Severity, diagnose};
 pub use keep::{Config, Event, Session};
 #[cfg(feature = "device")]
 pub use page::DeviceSignIn;
 pub use page::{Client, Finished, KeptIn, SignOut, State, Subscription};
 #[cfg(feature = "worker")]
 pub use page::{Kept, Worker, worker};
-pub use protocol::{Access, Acr, Claims, Error, Kind, Prompt, Request, Response, SignIn};
+pub use protocol::{Access, Acr, Claims, Error, Kind, Prompt, Request, Response, SignIn, StepUp};
 pub use session::{Ended, Rung};

@@ -17,6 +17,11 @@
 //!    provider asked for the pause.
 //! 6. Only the provider's refusal, a sign-out, another user, or the end of the last token when no rung is left end a session.
 //! 7. No timer is longer than a minute: what is due is seen soon after a sleep.
+//! 8. Where there are limits, a session ends when the user was active nowhere for too long, or signed in too long ago, whatever its
+//!    tokens say. That is looked at before anything else that happens, so no call slips through after a sleep. Only the user's doing is
+//!    activity: neither a call nor a renewal is. It counts from the last sign-in, which no renewal is either.
+//! 9. What another tab, or the page before a reload, noted of the user has an age: as far as the wall clock is from it, before or after.
+//!    From then on both clocks count. So a clock that is set makes a limit longer by that limit at most, and only where a page is loaded.
 //!
 //! # States
 //!
@@ -51,11 +56,24 @@
 //! | `Stuck` | `Woken`, `Alerted`; token ended | `Out` | `End` |
 //! | any | `Ended` | `Out` | `Unlock`, `End` |
 //!
-//! What is not in the table changes nothing.
+//! With limits ([`Limits`]) besides:
+//!
+//! | stage | input | stage | effects |
+//! | --- | --- | --- | --- |
+//! | `Out` | `Opened`; a limit has passed | `Out` | `End`, `Settled` |
+//! | any | `SignedIn`; a limit has passed | `Out` | `Unlock`, `End` |
+//! | any but `Out` | any; a limit has passed, and what is `Noted` does not say otherwise | `Out` | `Unlock`, `End` |
+//! | any | `SignedIn`; nobody noted when the user was there | as above | `Note`, as above |
+//! | any but `Out` | `Active`, not noted lately | same | `Note` |
+//! | any but `Out` | `Active`, `Noted`; the user was warned, and need not be | same | `Note` if `Active`, `Active` |
+//! | with a token | any; the end is near | as above | as above, `Warn` |
+//! | any but `Out` | as above | as above | as above, `Wake` at the limit or the warning, if that is sooner |
+//!
+//! What is not in the tables changes nothing.
 
 use std::{fmt, time::Duration};
 
-use crate::protocol::Moment;
+use crate::protocol::{Moment, UnixTime};
 
 /// The longest timer.
 pub const LONGEST_TIMER: Duration = Duration::from_secs(60);
@@ -73,6 +91,75 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How soon after an interruption, or after a token that an API refuses, somebody may ask again.
 pub const BREATH: Duration = Duration::from_secs(2);
+
+/// Activity is noted once in so long at most.
+pub const RHYTHM: Duration = Duration::from_secs(5);
+
+/// How long a session may last, whatever its tokens say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// It ends when the user was active nowhere for so long.
+    pub idle: Option<Duration>,
+    /// The user is warned so long before that.
+    pub warning: Duration,
+    /// It ends so long after the user signed in.
+    pub session: Option<Duration>,
+}
+
+impl Limits {
+    /// Whether there are any.
+    pub fn are_set(&self) -> bool {
+        self.idle.is_some() || self.session.is_some()
+    }
+
+    /// How often activity is noted at most; `None` if nobody asks for it. What is not noted makes a session shorter, not longer.
+    pub fn rhythm(&self) -> Option<Duration> {
+        let idle = self.idle?;
+        Some(RHYTHM.min(part(idle, 12)).min(part(idle.saturating_sub(self.warning), 2)))
+    }
+}
+
+/// What is noted of the user, for other tabs and for the page after a reload: two times on the wall clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// When the user signed in.
+    pub signed_in: Option<UnixTime>,
+    /// When the user was last active.
+    pub active: Option<UnixTime>,
+}
+
+/// A time that somebody noted, and its age.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Past {
+    noted: UnixTime,
+    ago: Duration,
+    learnt: Moment,
+}
+
+impl Past {
+    /// As another tab noted it. A clock that was set since makes the past the future.
+    fn heard(noted: UnixTime, now: Moment) -> Past {
+        Past { noted, ago: now.wall.distance(noted), learnt: now }
+    }
+
+    fn age(&self, now: Moment) -> Duration {
+        self.ago.saturating_add(now.since(self.learnt))
+    }
+
+    fn is_newer(&self, other: Option<Past>, now: Moment) -> bool {
+        other.is_none_or(|other| self.age(now) < other.age(now))
+    }
+}
+
+/// What is known of the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Seen {
+    signed_in: Option<Past>,
+    active: Option<Past>,
+    /// The last activity that was told to other tabs, or heard from them.
+    shared: Option<Past>,
+    warned: bool,
+}
 
 /// A way to a new token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,8 +227,12 @@ impl Rungs {
 pub enum Ended {
     /// The last token ended, and there was no way to a new one.
     Expired,
+    /// The user was active nowhere for as long as is allowed.
+    Idle,
     /// The provider says that the refresh token is worth nothing: `invalid_grant`.
     Rejected,
+    /// The user signed in as long ago as is allowed.
+    SessionLimit,
     /// The user signed out here.
     SignedOut,
     /// The user signed out at the provider, which told us.
@@ -152,11 +243,20 @@ pub enum Ended {
     UserChanged,
 }
 
+impl Ended {
+    /// Whether it was one of the [`Limits`].
+    pub fn is_limit(self) -> bool {
+        matches!(self, Ended::Idle | Ended::SessionLimit)
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Ended::Expired => "the last token ended, and there was no way to a new one",
+            Ended::Idle => "the user was not active for too long",
             Ended::Rejected => "the provider refused the refresh token",
+            Ended::SessionLimit => "the user signed in too long ago",
             Ended::SignedOut => "the user signed out",
             Ended::SignedOutAtProvider => "the user signed out at the provider",
             Ended::SignedOutElsewhere => "the user signed out in another tab",
@@ -168,6 +268,8 @@ impl fmt::Display for Ended {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// The user is active in this tab, or was at this time.
+    Active(UnixTime),
     /// The network is back, the page is seen again, or it came out of the back/forward cache.
     Alerted,
     /// The session is over.
@@ -178,6 +280,8 @@ pub enum Input {
     Locked,
     /// Somebody wants to call an API, and the token is too old, or the API refused it.
     Needed,
+    /// What tabs noted of the user.
+    Noted(Presence),
     /// The page was loaded in a browser where somebody was signed in. These rungs are there.
     Opened(Rungs),
     /// There is a token, by whatever way.
@@ -212,12 +316,16 @@ pub enum Fall {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Say that the user is active again.
+    Active,
     /// Try this rung.
     Climb(Rung),
     /// Forget the tokens, and say why.
     End(Ended),
     /// Wait for this tab's turn.
     Lock,
+    /// Note what is known of the user, and tell the other tabs.
+    Note,
     /// Nobody was found to be signed in, for now.
     Settled,
     /// Say that the user must sign in.
@@ -226,6 +334,8 @@ pub enum Effect {
     Unlock,
     /// Set the timer, in place of the one that was set before.
     Wake(Duration),
+    /// Say that the session ends then unless the user is active.
+    Warn(UnixTime),
 }
 
 /// Where a session is in its life.
@@ -235,6 +345,8 @@ pub struct Life {
     lease: Option<Lease>,
     rungs: Rungs,
     interruptions: u32,
+    limits: Limits,
+    seen: Seen,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -304,6 +416,28 @@ fn part(span: Duration, parts: u32) -> Duration {
 }
 
 impl Life {
+    /// A life within limits.
+    pub fn within(limits: Limits) -> Life {
+        Life { limits, ..Life::default() }
+    }
+
+    /// What it must not go beyond.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What is known of the user.
+    pub fn presence(&self) -> Presence {
+        let noted = |past: Option<Past>| past.map(|past| past.noted);
+        Presence { signed_in: noted(self.seen.signed_in), active: noted(self.seen.active) }
+    }
+
+    /// When the session ends unless the user is active, if the user was warned of that.
+    pub fn idle_ends(&self, now: Moment) -> Option<UnixTime> {
+        let left = self.idle_in(now).filter(|_| self.seen.warned)?;
+        Some(now.wall + left)
+    }
+
     /// Whether the token is good.
     pub fn is_good(&self, now: Moment) -> bool {
         self.lease.is_some_and(|lease| lease.is_good(now))
@@ -328,23 +462,65 @@ impl Life {
     #[must_use]
     pub fn step(self, input: Input, now: Moment, chance: Chance) -> (Life, Vec<Effect>) {
         let mut life = self;
-        let effects = life.take(input, now, chance);
+        let mut effects = life.take(input, now, chance);
+        if self.limits.are_set() {
+            life.watch(self, input, now, &mut effects);
+        }
         (life, effects)
     }
 
+    /// Looks after the limits: warns, and sees to it that there is a timer for them in every stage.
+    fn watch(&mut self, before: Life, input: Input, now: Moment, effects: &mut Vec<Effect>) {
+        let timer = effects.iter().any(|effect| matches!(effect, Effect::Wake(_)));
+        effects.retain(|effect| !matches!(effect, Effect::Wake(_)));
+        let near = self.idle_in(now).filter(|left| *left <= self.limits.warning && self.lease.is_some());
+        if let (Some(left), false) = (near, self.seen.warned) {
+            self.seen.warned = true;
+            effects.push(Effect::Warn(now.wall + left));
+        }
+        if timer || input == Input::Woken || self.stage != before.stage || self.seen.warned != before.seen.warned {
+            // Before a rung is climbed, which may fall at once and set a sooner one.
+            let at = effects.iter().position(|effect| matches!(effect, Effect::Climb(_))).unwrap_or(effects.len());
+            self.wake(now).into_iter().for_each(|wake| effects.insert(at, wake));
+        }
+    }
+
     fn take(&mut self, input: Input, now: Moment, chance: Chance) -> Vec<Effect> {
+        let active = self.seen.active;
+        if let Input::Noted(presence) = input {
+            self.hear(presence, now);
+        }
         match (self.stage, input) {
             (_, Input::SignedIn { since, lifetime, rungs }) => {
+                let note = self.count_from(now);
+                if let Some(reason) = self.over(now) {
+                    return self.end(reason);
+                }
                 let unlock = self.unlocked();
-                *self = Life { stage: Stage::Resting, lease: Some(Lease::new(since, lifetime, chance)), rungs, interruptions: 0 };
-                effects(&[unlock, self.wake(now)])
+                let lease = Some(Lease::new(since, lifetime, chance));
+                *self = Life { stage: Stage::Resting, lease, rungs, interruptions: 0, ..*self };
+                effects(&[note, unlock, self.wake(now)])
             }
             (Stage::Out, Input::Ended(_)) => vec![],
             (_, Input::Ended(reason)) => self.end(reason),
             (Stage::Out, Input::Opened(rungs)) => {
-                *self = Life { rungs, ..Life::default() };
+                if let Some(reason) = self.over(now) {
+                    let end = self.end(reason);
+                    return [end, vec![Effect::Settled]].concat();
+                }
+                *self = Life { rungs, ..*self };
                 self.queue()
             }
+            (Stage::Out, _) => {
+                if input == Input::Locked {
+                    vec![Effect::Unlock]
+                } else {
+                    vec![]
+                }
+            }
+            _ if let Some(reason) = self.over(now) => self.end(reason),
+            (_, Input::Active(at)) => self.activity(at, now),
+            (_, Input::Noted(_)) => self.calm(active, now),
             (Stage::Resting, Input::Woken | Input::Alerted) => match self.lease.and_then(|lease| lease.renewal_in(now)) {
                 Some(Duration::ZERO) => self.queue(),
                 _ => effects(&[self.wake(now)]),
@@ -392,7 +568,7 @@ impl Life {
         }
         match self.lease {
             None => {
-                *self = Life::default();
+                *self = Life::within(self.limits);
                 vec![Effect::Unlock, Effect::Settled]
             }
             Some(lease) if lease.is_good(now) => {
@@ -400,7 +576,7 @@ impl Life {
                 effects(&[Some(Effect::Unlock), Some(Effect::SignInNeeded), self.wake(now)])
             }
             Some(_) => {
-                *self = Life::default();
+                *self = Life::within(self.limits);
                 vec![Effect::Unlock, Effect::SignInNeeded, Effect::End(Ended::Expired)]
             }
         }
@@ -419,8 +595,89 @@ impl Life {
 
     fn end(&mut self, reason: Ended) -> Vec<Effect> {
         let unlock = self.unlocked();
-        *self = Life::default();
+        *self = Life::within(self.limits);
         effects(&[unlock, Some(Effect::End(reason))])
+    }
+
+    // Limits
+
+    /// Which limit has passed.
+    fn over(&self, now: Moment) -> Option<Ended> {
+        let passed = |left: Option<Duration>| left == Some(Duration::ZERO);
+        if passed(self.idle_in(now)) {
+            return Some(Ended::Idle);
+        }
+        passed(self.session_in(now)).then_some(Ended::SessionLimit)
+    }
+
+    fn idle_in(&self, now: Moment) -> Option<Duration> {
+        Some(self.limits.idle?.saturating_sub(self.seen.active?.age(now)))
+    }
+
+    fn session_in(&self, now: Moment) -> Option<Duration> {
+        Some(self.limits.session?.saturating_sub(self.seen.signed_in?.age(now)))
+    }
+
+    /// How long until a limit has passed, or the user is to be warned.
+    fn limit_in(&self, now: Moment) -> Option<Duration> {
+        let warned = self.seen.warned || self.lease.is_none();
+        let before = if warned { Duration::ZERO } else { self.limits.warning };
+        let idle = self.idle_in(now).map(|left| left.saturating_sub(before));
+        idle.into_iter().chain(self.session_in(now)).min()
+    }
+
+    /// Learns what tabs noted. What was known before is no older for a clock that was set meanwhile.
+    fn hear(&mut self, presence: Presence, now: Moment) {
+        let is_news = |noted: UnixTime, known: Option<Past>| known.is_none_or(|known| known.noted != noted);
+        let seen = &mut self.seen;
+        if let Some(noted) = presence.signed_in.filter(|noted| is_news(*noted, seen.signed_in)) {
+            let heard = Past::heard(noted, now);
+            if heard.is_newer(seen.signed_in, now) {
+                seen.signed_in = Some(heard);
+            }
+        }
+        if let Some(noted) = presence.active.filter(|noted| is_news(*noted, seen.shared)) {
+            let heard = Past::heard(noted, now);
+            seen.shared = Some(heard);
+            if heard.is_newer(seen.active, now) {
+                seen.active = Some(heard);
+            }
+        }
+    }
+
+    /// Where nobody noted when the user was there, it is now.
+    fn count_from(&mut self, now: Moment) -> Option<Effect> {
+        let Seen { signed_in, active, shared, .. } = &mut self.seen;
+        let unknown = self.limits.are_set() && (signed_in.is_none() || active.is_none());
+        if unknown {
+            let past = Past::heard(now.wall, now);
+            signed_in.get_or_insert(past);
+            *shared = Some(*active.get_or_insert(past));
+        }
+        unknown.then_some(Effect::Note)
+    }
+
+    fn activity(&mut self, at: UnixTime, now: Moment) -> Vec<Effect> {
+        // One that was said to be later than now was said by a clock that has been set.
+        let active = Past { noted: at, ago: now.wall.since(at), learnt: now };
+        let Some(rhythm) = self.limits.rhythm().filter(|_| active.is_newer(self.seen.active, now)) else { return vec![] };
+        let before = self.seen.active.replace(active);
+        let lately = self.seen.shared.is_some_and(|shared| shared.age(now) < rhythm);
+        let note = (self.seen.warned || !lately).then_some(Effect::Note);
+        if note.is_some() {
+            self.seen.shared = Some(active);
+        }
+        [effects(&[note]), self.calm(before, now)].concat()
+    }
+
+    /// Takes a warning back if the user was active since. If it is due all the same, it is said anew, with the new end.
+    fn calm(&mut self, before: Option<Past>, now: Moment) -> Vec<Effect> {
+        if !self.seen.warned || self.seen.active == before {
+            return vec![];
+        }
+        self.seen.warned = false;
+        let far = self.idle_in(now).is_some_and(|left| left > self.limits.warning);
+        effects(&[far.then_some(Effect::Active)])
     }
 
     /// Gives the turn to the next tab, if it is this one's.
@@ -434,8 +691,10 @@ impl Life {
             Stage::Resting => self.lease.and_then(|lease| lease.renewal_in(now)),
             Stage::Stuck => self.lease.and_then(|lease| lease.end_in(now)),
             Stage::Waiting { .. } => self.pause(now),
-            Stage::Out | Stage::Queued | Stage::Climbing { .. } => None,
+            Stage::Out => return None,
+            Stage::Queued | Stage::Climbing { .. } => None,
         };
+        let span = span.into_iter().chain(self.limit_in(now)).min();
         span.map(|span| Effect::Wake(span.min(LONGEST_TIMER)))
     }
 }
@@ -616,5 +875,243 @@ mod tests {
         let over = Input::Fell(Fall::Over(Ended::Rejected));
         assert_eq!(step(&mut life, over, at(241)), [Effect::Unlock, Effect::End(Ended::Rejected)]);
         assert_eq!(step(&mut life, over, at(241)), []);
+    }
+
+    // Limits
+
+    /// A life with limits of 600 s without activity, 60 s of which are a warning, and of an hour in all, in which somebody signed in at 0.
+    fn limited(rungs: &[Rung]) -> Life {
+        let limits = Limits { idle: Some(secs(600)), warning: secs(60), session: Some(secs(3600)) };
+        let mut life = Life::within(limits);
+        assert_eq!(step(&mut life, noted(0, 0), at(0)), []);
+        step(&mut life, Input::SignedIn { since: at(0), lifetime: Some(secs(7200)), rungs: Rungs::of(rungs) }, at(0));
+        life
+    }
+
+    fn wall(seconds: u64) -> UnixTime {
+        at(seconds).wall
+    }
+
+    fn noted(signed_in: u64, active: u64) -> Input {
+        Input::Noted(Presence { signed_in: Some(wall(signed_in)), active: Some(wall(active)) })
+    }
+
+    fn active(seconds: u64) -> Input {
+        Input::Active(wall(seconds))
+    }
+
+    #[test]
+    fn who_is_idle_is_warned_and_then_out_and_no_timer_is_long() {
+        let mut life = limited(&[Rung::RefreshToken]);
+        let mut now = 0;
+        let mut warned = None;
+        loop {
+            let effects = step(&mut life, Input::Woken, at(now));
+            match effects[..] {
+                [Effect::Wake(span)] => now += span.as_secs(),
+                [Effect::Warn(ends), Effect::Wake(span)] => {
+                    assert_eq!((warned.replace(now), ends, life.idle_ends(at(now))), (None, wall(600), Some(wall(600))));
+                    now += span.as_secs();
+                }
+                [Effect::End(reason)] => {
+                    assert_eq!((now, warned, reason), (600, Some(540), Ended::Idle));
+                    break;
+                }
+                _ => panic!("{effects:?} at {now}"),
+            }
+        }
+        assert!(life.is_out() && life.presence() == Presence::default());
+        assert_eq!(step(&mut life, active(601), at(601)), [], "it stays ended");
+        assert_eq!(step(&mut life, Input::Woken, at(601)), []);
+    }
+
+    #[test]
+    fn activity_is_noted_but_not_each_time_and_puts_the_end_off() {
+        let mut life = limited(&[]);
+        assert_eq!(step(&mut life, active(100), at(100)), [Effect::Note]);
+        assert_eq!(step(&mut life, active(104), at(104)), [], "that was noted a moment ago");
+        assert_eq!(life.presence().active, Some(wall(104)), "and counts all the same");
+        assert_eq!(step(&mut life, active(105), at(105)), [Effect::Note]);
+        assert_eq!(step(&mut life, active(90), at(106)), [], "what was before is no news");
+        assert!(matches!(step(&mut life, Input::Woken, at(644))[..], [Effect::Wake(_)]));
+        assert!(matches!(step(&mut life, Input::Woken, at(645))[..], [Effect::Warn(_), Effect::Wake(_)]));
+        assert_eq!(step(&mut life, Input::Woken, at(705)), [Effect::End(Ended::Idle)]);
+    }
+
+    #[test]
+    fn a_warning_is_taken_back_by_whoever_is_active() {
+        for (input, effects) in [(active(550), vec![Effect::Note, Effect::Active]), (noted(0, 550), vec![Effect::Active])] {
+            let mut life = limited(&[]);
+            assert!(step(&mut life, Input::Woken, at(545)).contains(&Effect::Warn(wall(600))));
+            let told = step(&mut life, input, at(550));
+            assert_eq!(told, [effects, vec![Effect::Wake(LONGEST_TIMER)]].concat());
+            assert_eq!(life.idle_ends(at(550)), None);
+            assert!(step(&mut life, Input::Woken, at(1095)).contains(&Effect::Warn(wall(1150))), "the next one comes in its time");
+        }
+        // What another tab did before this one was warned does not take it far enough.
+        let mut life = limited(&[]);
+        step(&mut life, Input::Woken, at(545));
+        assert!(step(&mut life, noted(0, 3), at(550)).contains(&Effect::Warn(wall(603))), "the end is another one");
+        assert!(!step(&mut life, noted(0, 3), at(551)).iter().any(|effect| matches!(effect, Effect::Warn(_))), "and is said once");
+    }
+
+    #[test]
+    fn neither_a_call_nor_a_renewal_is_activity() {
+        let mut life = limited(&[Rung::RefreshToken]);
+        assert!(step(&mut life, Input::Needed, at(500)).starts_with(&[Effect::Lock]));
+        step(&mut life, Input::Locked, at(501));
+        let again = Input::SignedIn { since: at(501), lifetime: Some(secs(7200)), rungs: Rungs::default() };
+        step(&mut life, again, at(502));
+        assert_eq!(step(&mut life, Input::Alerted, at(600)), [Effect::End(Ended::Idle)]);
+    }
+
+    #[test]
+    fn a_limit_is_looked_at_before_whatever_comes_first_after_a_sleep() {
+        let input = [Input::Needed, Input::Woken, Input::Alerted, active(5000), Input::Noted(Presence::default()), Input::Locked];
+        for input in input {
+            let mut life = limited(&[Rung::RefreshToken]);
+            // The steady clock stood still.
+            let now = Moment { wall: wall(5000), steady: secs(10) };
+            assert_eq!(step(&mut life, input, now), [Effect::End(Ended::Idle)], "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_passes_in_every_stage() {
+        let rungs = [Rung::RefreshToken, Rung::Frame];
+        let queued = |life: &mut Life| drop(step(life, Input::Needed, at(10)));
+        let climbing = |life: &mut Life| {
+            queued(life);
+            step(life, Input::Locked, at(10));
+        };
+        let waiting = |life: &mut Life| {
+            climbing(life);
+            step(life, Input::Fell(Fall::Interrupted { retry_after: Some(secs(1000)) }), at(10));
+        };
+        let stuck = |life: &mut Life| {
+            climbing(life);
+            step(life, CLOSED, at(10));
+            step(life, CLOSED, at(10));
+        };
+        let stages: [&dyn Fn(&mut Life); 5] = [&|_| (), &queued, &climbing, &waiting, &stuck];
+        for (number, stage) in stages.iter().enumerate() {
+            let mut life = limited(&rungs);
+            stage(&mut life);
+            let mut now = 10;
+            let effects = loop {
+                match step(&mut life, Input::Woken, at(now))[..] {
+                    [.., Effect::Wake(span)] if now < 700 => now += span.as_secs().max(1),
+                    ref effects => break effects.to_vec(),
+                }
+            };
+            let unlock = (number == 2).then_some(Effect::Unlock);
+            assert_eq!((now, effects), (600, effects_of(unlock, Ended::Idle)), "stage {number}");
+        }
+    }
+
+    #[test]
+    fn a_rung_that_falls_at_once_keeps_its_timer() {
+        let mut life = limited(&[Rung::RefreshToken, Rung::Redirect]);
+        step(&mut life, Input::Needed, at(10));
+        assert_eq!(step(&mut life, Input::Locked, at(10)), [Effect::Wake(LONGEST_TIMER), Effect::Climb(Rung::RefreshToken)]);
+        assert_eq!(step(&mut life, CLOSED, at(10)), [Effect::Wake(LONGEST_TIMER), Effect::Climb(Rung::Redirect)]);
+    }
+
+    fn effects_of(unlock: Option<Effect>, reason: Ended) -> Vec<Effect> {
+        unlock.into_iter().chain([Effect::End(reason)]).collect()
+    }
+
+    #[test]
+    fn the_session_has_an_end_whatever_is_done() {
+        let mut life = limited(&[Rung::RefreshToken]);
+        for now in (60..3600).step_by(60) {
+            step(&mut life, active(now), at(now));
+            let again = Input::SignedIn { since: at(now), lifetime: Some(secs(90)), rungs: Rungs::of(&[Rung::RefreshToken]) };
+            step(&mut life, again, at(now));
+            assert!(!life.is_out(), "{now}");
+        }
+        step(&mut life, active(3599), at(3599));
+        assert_eq!(step(&mut life, active(3600), at(3600)), [Effect::End(Ended::SessionLimit)]);
+        // Who signed in anew, in whatever tab, has a whole one.
+        let mut life = limited(&[]);
+        step(&mut life, noted(3000, 3000), at(3001));
+        assert!(step(&mut life, noted(3000, 6590), at(6590)).iter().all(|effect| !matches!(effect, Effect::End(_))));
+        assert_eq!(step(&mut life, Input::Woken, at(6600)), [Effect::End(Ended::SessionLimit)]);
+    }
+
+    #[test]
+    fn what_was_noted_before_a_reload_counts_and_what_is_over_is_not_looked_for() {
+        let limits = limited(&[]).limits();
+        let rungs = Input::Opened(Rungs::of(&[Rung::Frame]));
+        let page = |seconds: u64| Moment { wall: wall(seconds), steady: secs(1) };
+        for (now, expected) in [(599, vec![Effect::Lock, Effect::Wake(secs(1))]), (600, vec![Effect::End(Ended::Idle), Effect::Settled])] {
+            let mut life = Life::within(limits);
+            assert_eq!(step(&mut life, noted(0, 0), page(now)), []);
+            assert_eq!(step(&mut life, rungs, page(now)), expected, "{now}");
+        }
+        let mut life = Life::within(limits);
+        step(&mut life, noted(0, 3590), page(3600));
+        assert_eq!(step(&mut life, rungs, page(3600)), [Effect::End(Ended::SessionLimit), Effect::Settled]);
+        // It may pass while somebody looks.
+        let mut life = Life::within(limits);
+        step(&mut life, noted(0, 0), page(599));
+        step(&mut life, rungs, page(599));
+        step(&mut life, Input::Locked, page(599));
+        let found = Input::SignedIn { since: page(599), lifetime: None, rungs: Rungs::default() };
+        let later = Moment { wall: wall(601), steady: secs(3) };
+        assert_eq!(step(&mut life, found, later), [Effect::Unlock, Effect::End(Ended::Idle)]);
+        // Where nobody noted anything it counts from now.
+        let mut life = Life::within(limits);
+        let found = Input::SignedIn { since: at(50), lifetime: None, rungs: Rungs::default() };
+        assert_eq!(step(&mut life, found, at(50)), [Effect::Note, Effect::Wake(LONGEST_TIMER)]);
+        assert_eq!(life.presence(), Presence { signed_in: Some(wall(50)), active: Some(wall(50)) });
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nothing_longer_in_an_open_page() {
+        let mut life = limited(&[]);
+        let set_back = |steady: u64| Moment { wall: wall(0), steady: secs(steady) };
+        // As often as it is: what was noted is known, and says nothing new.
+        for steady in [100, 300, 500] {
+            assert!(!step(&mut life, noted(0, 0), set_back(steady)).iter().any(|effect| matches!(effect, Effect::End(_))));
+        }
+        assert_eq!(step(&mut life, noted(0, 0), set_back(600)), [Effect::End(Ended::Idle)]);
+        // By the clock that was set back another tab's activity is before this one's, and counts.
+        let mut life = limited(&[]);
+        step(&mut life, active(550), at(550));
+        let now = Moment { wall: wall(100), steady: secs(1000) };
+        step(&mut life, noted(0, 95), now);
+        assert!(!life.is_out());
+        assert_eq!(step(&mut life, Input::Woken, Moment { wall: wall(694), steady: secs(1594) })[..1], [Effect::Warn(wall(695))]);
+        // What is said to be far in the future makes nothing longer.
+        let mut life = limited(&[]);
+        step(&mut life, Input::Noted(Presence { signed_in: None, active: Some(UnixTime::from_millis(u64::MAX)) }), at(599));
+        assert_eq!(step(&mut life, Input::Woken, at(600)), [Effect::End(Ended::Idle)]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_is_time_that_has_passed() {
+        let mut life = limited(&[]);
+        let now = Moment { wall: wall(86_400), steady: secs(5) };
+        assert_eq!(step(&mut life, active(86_400), now), [Effect::End(Ended::Idle)]);
+    }
+
+    #[test]
+    fn activity_is_noted_as_often_as_the_limit_needs() {
+        let rhythm = |idle, warning| Limits { idle: Some(idle), warning, session: None }.rhythm();
+        assert_eq!(rhythm(secs(900), secs(60)), Some(RHYTHM));
+        assert_eq!(rhythm(secs(12), secs(4)), Some(secs(1)));
+        assert_eq!(rhythm(secs(61), secs(60)), Some(Duration::from_millis(500)), "in time for the next warning");
+        assert_eq!(Limits { idle: None, warning: secs(60), session: Some(secs(60)) }.rhythm(), None);
+    }
+
+    #[test]
+    fn without_limits_nothing_of_it_is() {
+        let mut life = signed_in(300, &[]);
+        for input in [active(10), noted(0, 5), Input::Noted(Presence::default())] {
+            assert_eq!(step(&mut life, input, at(10)), []);
+        }
+        assert!(matches!(step(&mut life, Input::Woken, at(100))[..], [Effect::Wake(_)]));
+        assert_eq!(life.idle_ends(at(100)), None);
     }
 }

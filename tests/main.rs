@@ -15,8 +15,10 @@
 mod catalogue;
 #[cfg(feature = "confidential")]
 mod confidential;
+mod exchange;
 mod flows;
 mod fuzz;
+mod idle;
 #[cfg(feature = "implicit")]
 mod implicit;
 mod npm;

@@ -1,6 +1,6 @@
 //! What the npm package promises in TypeScript is what the library has.
 
-#[cfg(all(feature = "confidential", feature = "device"))]
+#[cfg(all(feature = "confidential", feature = "device", feature = "popup"))]
 use std::fmt::Write as _;
 
 use tokenkeep::{
@@ -11,11 +11,11 @@ use tokenkeep::{
 use crate::test;
 
 /// What only the package itself can say.
-#[cfg(all(feature = "confidential", feature = "device"))]
+#[cfg(all(feature = "confidential", feature = "device", feature = "popup"))]
 const OF_THE_PACKAGE: [&str; 3] = ["closed", "provider", "wasm_unavailable"];
 
 // With every feature that brings errors of its own.
-#[cfg(all(feature = "confidential", feature = "device"))]
+#[cfg(all(feature = "confidential", feature = "device", feature = "popup"))]
 #[test]
 fn the_union_of_error_codes_is_the_librarys_list() {
     let mut codes = [Interrupted::CODES, Misbehaved::CODES, Misconfigured::CODES, &OF_THE_PACKAGE].concat();

@@ -17,6 +17,16 @@
 //! - What a keep dropped, or what died with it, is not used again.
 //! - What is bound to a key has a proof wherever it is sent, and no two proofs have one name.
 //!
+//! # Limits
+//!
+//! In some worlds a session has an end whatever its tokens say: when the user was active in no tab for too long, or signed in too long
+//! ago. What must hold there:
+//!
+//! - (k) No token is sent to an API after that, and no page that runs shows a session for longer than its longest timer.
+//! - (k) No session ends for it before that; idleness may come by as much earlier as activity is noted more rarely than it happens.
+//! - (k) Nobody is signed in again after it without having signed in.
+//! - Each time that the clock is set may make a limit longer by that limit, or end it at once.
+//!
 //! # Why a session may be lost
 //!
 //! A page may say that its session has ended only for one of these causes ([`Truth::check_end`]):
@@ -59,6 +69,9 @@ use crate::{
 
 /// How long it may take until all tabs that run know that the user signed out, in milliseconds.
 const SETTLING: u64 = 10_000;
+
+/// How late it may be noticed that a limit has passed, in milliseconds: a timer may have to go off first.
+const LATE: u64 = 61_000;
 
 /// How long a keep in a worker outlives its last page.
 const LINGER: Duration = Duration::from_secs(60);
@@ -148,10 +161,17 @@ struct Traits {
     jumps: bool,
     /// A sign-out at the provider ends what was granted.
     logout_revokes: bool,
+    /// After how many seconds without activity a session ends, and how long before that the user is warned.
+    idle: Option<(u64, u64)>,
+    /// How many seconds after the sign-in it ends.
+    session: Option<u64>,
 }
 
 impl Traits {
-    fn of(dice: &Dice) -> Traits {
+    fn of(dice: &Dice, limits: &Dice) -> Traits {
+        let limited = limits.percent(40);
+        let idle = limits.pick(&[(12, 4), (60, 10), (300, 60), (900, 60), (900, 0), (3600, 600)]);
+        let session = limits.pick(&[20, 300, 3600, 14_400]);
         let keeps = dice.pick(&[Keeps::Own, Keeps::Own, Keeps::Own, Keeps::Shared, Keeps::Shared, Keeps::Both]);
         let dpop = dice.percent(12);
         Traits {
@@ -172,6 +192,8 @@ impl Traits {
             latency: dice.pick(&[0, 50, 300, 3000]),
             jumps: dice.percent(25),
             logout_revokes: dice.percent(50),
+            idle: (limited && limits.percent(80)).then_some(idle),
+            session: (limited && limits.percent(50)).then_some(session),
         }
     }
 }
@@ -274,6 +296,16 @@ struct Truth {
     clock_was_set: Cell<bool>,
     stood_still: Cell<bool>,
     claim_lost: Cell<bool>,
+    // Limits, by the true time in milliseconds.
+    there: Cell<u64>,
+    came: Cell<u64>,
+    limited: Cell<Option<u64>>,
+    limited_grants: RefCell<HashSet<u64>>,
+    /// Those that somebody signed in for, and nobody has shown yet.
+    coming: RefCell<HashSet<u64>>,
+    jumps: Cell<u64>,
+    /// When the device last slept, or its clock was set, on the steady clock: what is due by then is not seen at that moment.
+    woke: Cell<u64>,
     open_calls: RefCell<BTreeMap<u64, (u64, &'static str)>>,
     calls: Cell<u64>,
 }
@@ -344,6 +376,39 @@ impl Truth {
     /// Whether a keep must know of a sign-out by now.
     fn has_heard(&self, keep: u64, out: Out) -> bool {
         self.heard(keep, out).is_some_and(|at| self.now() > at + SETTLING || (keep == out.keep && self.is_shared(keep)))
+    }
+
+    // Limits
+
+    /// The limit that passed more than so long ago, and by how much at least.
+    fn passed(&self, late: u64) -> Option<String> {
+        let now = self.time.now.get();
+        // A clock that is set may make each of them longer once.
+        let over = |limit: Option<u64>, since: u64| {
+            let passed = now.checked_sub(since + limit? * 1000 * (1 + self.jumps.get()) + late)?;
+            Some(format!("{passed} ms after {} s", limit?))
+        };
+        let idle = over(self.traits.idle.map(|(idle, _)| idle), self.there.get()).map(|over| format!("idle {over}"));
+        idle.or_else(|| over(self.traits.session, self.came.get()).map(|over| format!("signed in {over}")))
+    }
+
+    /// Whether a session may end for a limit.
+    fn may_end(&self, reason: Ended) -> bool {
+        let (now, jumped) = (self.time.now.get(), self.jumps.get() > 0);
+        // Who hears of nothing but notes hears of none while its pages stand still, nor is anybody told by them.
+        let unheard = self.traits.keeps == Keeps::Both && self.stood_still.get();
+        let fine = |limit: u64, since: u64, early: u64| jumped || unheard || now + early >= since + limit * 1000;
+        match (reason, self.traits.idle, self.traits.session) {
+            (Ended::Idle, Some((idle, warning)), _) => {
+                fine(idle, self.there.get(), (idle * 1000 / 12).min((idle - warning) * 500).min(5_000) + 1)
+            }
+            (Ended::SessionLimit, _, Some(session)) => fine(session, self.came.get(), 1),
+            _ => false,
+        }
+    }
+
+    fn ended_by_limit(&self, grant: u64) -> bool {
+        self.limited_grants.borrow().contains(&grant)
     }
 
     /// Whether the user signed out and nobody has signed in since.
@@ -424,6 +489,9 @@ impl Truth {
                         && let Some(keep) = self.keep_of(process)
                     {
                         self.keeper.borrow_mut().insert(grant, keep);
+                    }
+                    if let (Some(_), Some(grant)) = (asked, answer.as_ref().ok().and_then(|answer| self.grant_of(answer))) {
+                        self.coming.borrow_mut().insert(grant);
                     }
                     if let Some(asked) = asked.filter(|_| answer.as_ref().is_ok_and(|answer| answer.status == 200)) {
                         self.signed_in.set(self.now());
@@ -569,6 +637,9 @@ impl Truth {
             State::Unknown if page.shared => {}
             other => self.fail(format!("(f) page {id} sends a token of {subject}, and shows {other:?}")),
         }
+        if let Some(passed) = self.passed(0) {
+            self.fail(format!("(k) page {id} sends a token: {passed}"));
+        }
         if page.signed_out {
             self.fail(format!("(c) page {id} sends a token after its user signed out"));
         }
@@ -620,6 +691,16 @@ impl Truth {
         };
         let Some((grant, subject)) = shows else { return };
         self.used(grant, "shown");
+        if self.coming.borrow_mut().remove(&grant) {
+            let now = self.time.now.get();
+            self.there.set(now);
+            self.came.set(now);
+            self.limited.set(None);
+        }
+        // (k) Nothing comes back.
+        if before.is_none() && self.limited.get().is_some_and(|at| self.now() > at + SETTLING) && self.note_stands() {
+            self.fail(format!("(k) grant {grant} comes in page {id} after a limit"));
+        }
         // (f) A page is one user's.
         if let Some((_, other)) = before.as_ref().filter(|(_, other)| *other != subject) {
             self.fail(format!("(f) page {id} was {other}'s and is {subject}'s"));
@@ -686,6 +767,12 @@ impl Truth {
             Ended::SignedOut => page.signed_out,
             Ended::SignedOutElsewhere => self.out.get().is_some_and(|out| grant <= out.grants),
             Ended::SignedOutAtProvider => false,
+            Ended::Idle | Ended::SessionLimit => {
+                self.limited.set(self.limited.get().or(Some(self.now())));
+                self.limited_grants.borrow_mut().insert(grant);
+                self.may_end(reason)
+            }
+            Ended::Rejected if self.ended_by_limit(grant) => true,
             Ended::Rejected => self.ended.borrow().contains(&grant) || self.out.get().is_some_and(|out| grant <= out.grants),
             Ended::UserChanged => self.users.borrow().iter().any(|other| *other != subject),
             Ended::Expired if page.shared => self.refresh_closed_in_worker(grant) && self.frame_closed(grant) && self.redirect_closed(),
@@ -762,6 +849,7 @@ struct Simulation {
     truth: Rc<Truth>,
     config: Config,
     dice: Dice,
+    limits: Dice,
     slots: Vec<Slot>,
     worker: Option<(u64, Worker)>,
     /// Where pages that are gone went before.
@@ -786,7 +874,9 @@ impl Simulation {
     fn new(seed: u64, traced: bool) -> Simulation {
         let dice = Dice(Cell::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(7)));
         let world = World::seeded(dice.next());
-        let traits = Traits::of(&dice);
+        // Of their own: worlds without limits are what they would be anyway.
+        let limits = Dice(Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(11)));
+        let traits = Traits::of(&dice, &limits);
         let truth = Rc::new(Truth {
             dice: Dice(Cell::new(dice.next())),
             traits: traits.clone(),
@@ -828,6 +918,13 @@ impl Simulation {
             clock_was_set: Cell::default(),
             stood_still: Cell::default(),
             claim_lost: Cell::default(),
+            there: Cell::default(),
+            came: Cell::default(),
+            limited: Cell::default(),
+            limited_grants: RefCell::default(),
+            coming: RefCell::default(),
+            jumps: Cell::default(),
+            woke: Cell::default(),
             open_calls: RefCell::default(),
             calls: Cell::default(),
         });
@@ -857,7 +954,13 @@ impl Simulation {
             let stage = Rc::downgrade(&truth);
             world.frame(move |url| stage.upgrade().map(|truth| truth.in_frame(url)).unwrap_or_default());
         }
-        let config = World::config().renew_by_redirect(traits.by_redirect).dpop(traits.dpop);
+        let mut config = World::config().renew_by_redirect(traits.by_redirect).dpop(traits.dpop);
+        if let Some((idle, warning)) = traits.idle {
+            config = config.idle_limit(Duration::from_secs(idle)).idle_warning(Duration::from_secs(warning));
+        }
+        if let Some(session) = traits.session {
+            config = config.session_limit(Duration::from_secs(session));
+        }
         if traits.dpop {
             world.chance.slow.set(dice.pick(&[0, 3]));
             for (endpoint, origin) in [(Endpoint::Token, ISSUER), (Endpoint::Api, "https://api.example")] {
@@ -875,7 +978,7 @@ impl Simulation {
             }
         }
         let slots = (0..traits.tabs).map(|_| Slot::default()).collect();
-        Simulation { world, truth, config, dice, slots, worker: None, ghosts: Vec::new(), next_page: 0, steps: 0, turns: 0 }
+        Simulation { world, truth, config, dice, limits, slots, worker: None, ghosts: Vec::new(), next_page: 0, steps: 0, turns: 0 }
     }
 
     fn traits(&self) -> &Traits {
@@ -1279,6 +1382,13 @@ impl Simulation {
                 late.push(format!("(c) page {id} still shows grant {grant} after a sign-out"));
             }
         }
+        if let Some(passed) = truth.passed(LATE).filter(|_| truth.now() > truth.woke.get() + LATE) {
+            let pages = truth.pages.borrow();
+            let mut running = pages.iter().filter(|(_, page)| !page.process.frozen.get() && truth.now() > page.running_since + LATE);
+            if let Some((id, _)) = running.find(|(_, page)| page.shows.is_some()) {
+                late.push(format!("(k) page {id} shows a session: {passed}"));
+            }
+        }
         late.into_iter().for_each(|late| truth.fail(late));
         self.check_worker();
         let load = self.world.device.load();
@@ -1307,6 +1417,9 @@ impl Simulation {
     // What happens
 
     fn act(&mut self) {
+        if self.traits().idle.is_some() && self.limits.percent(70) {
+            self.be_active();
+        }
         if self.traits().keeps != Keeps::Own && self.dice.percent(2) {
             return self.kill();
         }
@@ -1412,6 +1525,7 @@ impl Simulation {
                 let seconds = self.dice.pick(&[10, 600, 7_200]);
                 self.truth.say(|| format!("the device sleeps for {seconds} s"));
                 self.world.sleep(Duration::from_secs(seconds));
+                self.truth.woke.set(self.truth.now());
                 // By the clock on the wall, what was asked for is older now.
                 self.truth.clock_was_set.set(true);
                 self.truth.needed.set(self.world.time.now.get());
@@ -1419,6 +1533,8 @@ impl Simulation {
             90..92 if self.traits().jumps => {
                 let seconds: i64 = self.dice.pick(&[-86_400, -3_600, -30, 30, 3_600, 86_400]);
                 self.truth.say(|| format!("the clock is set by {seconds} s"));
+                self.truth.jumps.set(self.truth.jumps.get() + 1);
+                self.truth.woke.set(self.truth.now());
                 let ahead = self.world.time.ahead.get() + seconds * 1000;
                 // Nobody takes a proof of another day.
                 self.world.time.ahead.set(if self.traits().dpop { ahead.clamp(-30_000, 30_000) } else { ahead });
@@ -1445,6 +1561,27 @@ impl Simulation {
                 }
             }
             _ => self.fetch(),
+        }
+    }
+
+    /// The user does something in a page that runs.
+    fn be_active(&self) {
+        let pages: Vec<&Open> = self.slots.iter().filter_map(|slot| slot.page.as_ref()).collect();
+        let signed_in = |page: &&&Open| !page.tab.process.frozen.get() && matches!(page.tab.client.state(), State::SignedIn(_));
+        let pages: Vec<&Open> = pages.iter().filter(signed_in).copied().collect();
+        if pages.is_empty() {
+            return;
+        }
+        let page = self.limits.pick(&pages);
+        self.truth.say(|| format!("the user is active in page {}", page.id));
+        if self.limits.percent(20) {
+            page.tab.client.stay_active();
+        } else if !page.tab.bar.act(self.world.time.wall()) {
+            self.truth.fail(format!("(k) page {} does not want to know that the user is active", page.id));
+        }
+        // Who was idle for too long is out.
+        if matches!(page.tab.client.state(), State::SignedIn(_)) {
+            self.truth.there.set(self.world.time.now.get());
         }
     }
 

@@ -82,10 +82,18 @@ function guardFirst(): Plugin {
   };
 }
 
-/** The configuration and the picture are those of the other demo. */
+/**
+ * The configuration and the picture are those of the other demo. The page that the window of a sign-in comes back to, and its script, are
+ * the package's: they keep their names.
+ */
 function filesOfTheDemo(): Plugin {
-  const types = { "config.json": "application/json", "keep.svg": "image/svg+xml" };
-  const read = (name: string) => readFileSync(join(DEMO, name));
+  const types = {
+    "config.json": "application/json",
+    "keep.svg": "image/svg+xml",
+    "popup-callback.js": "text/javascript",
+    "popup.html": "text/html; charset=utf-8",
+  };
+  const read = (name: string) => readFileSync(name.startsWith("popup") ? resolve(`tokenkeep/${name}`) : join(DEMO, name));
   return {
     name: "files-of-the-demo",
     configureServer({ middlewares }) {

@@ -1,4 +1,5 @@
-// The protected API: reads the token, and the proof if it is bound to a key, and answers or challenges as RFC 6750 and RFC 9449 say.
+// The protected API: reads the token, and the proof if it is bound to a key, and answers or challenges as RFC 6750, RFC 9449 and
+// RFC 9470 say.
 
 import { createServer } from 'node:http';
 
@@ -7,11 +8,21 @@ import { errors, jwtVerify } from 'jose';
 import { accountWithSub } from './accounts.js';
 import { isOfBackend } from './backend.js';
 import { ProofReader, ProofRefused } from './proofs.js';
+import { SECOND_STEP } from './steps.js';
 
 const ROUTES = {
   '/me': { respond: ({ sub, scope, client_id, exp, act }) => ({ sub, scope, client_id, expires_at: exp, act }) },
   '/orders': { scope: 'orders:read', respond: (claims) => ({ orders: ordersFor(claims) }) },
+  // What is done here is not undone: it takes a second step, and one that was not long ago.
+  '/orders/transfer': { method: 'POST', scope: 'orders:read', acr: SECOND_STEP, respond: transferred },
 };
+
+const MAX_BODY_BYTES = 8192;
+
+function transferred(claims, { order, to }) {
+  const known = ordersFor(claims).some(({ id }) => id === order);
+  return known && typeof to === 'string' && to ? { transferred: order, to, acr: claims.acr, auth_time: claims.auth_time } : undefined;
+}
 
 /** What of the user's orders the token is good for: all, or those that its authorization details name (RFC 9396 §9.1). */
 function ordersFor({ sub, scope, authorization_details = [] }) {
@@ -27,7 +38,7 @@ const scopesOf = (scope) => String(scope ?? '').split(' ');
  * one, answers what is its own.
  */
 export function createApi(config, keys, isAlive = () => true, backend = undefined) {
-  const { issuer, resource, appOrigins, apiOrigin = new URL(resource).origin, dpopNonces } = config;
+  const { issuer, resource, appOrigins, apiOrigin = new URL(resource).origin, dpopNonces, stepUpMaxAge = 300 } = config;
   const proofs = new ProofReader(dpopNonces);
   return createServer(async (request, response) => {
     response.setHeader('Cache-Control', 'no-store');
@@ -39,11 +50,13 @@ export function createApi(config, keys, isAlive = () => true, backend = undefine
 
     if (backend && isOfBackend(path)) return backend(request, response);
 
+    // Whatever there is or is not, a page may learn of it.
+    if (request.method === 'OPTIONS') return send(response, 204);
     const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
     if (!route) return send(response, 404, { error: 'not_found' });
-    if (request.method === 'OPTIONS') return send(response, 204);
-    if (request.method !== 'GET') {
-      response.setHeader('Allow', 'GET, OPTIONS');
+    const { method: allowed = 'GET' } = route;
+    if (request.method !== allowed) {
+      response.setHeader('Allow', `${allowed}, OPTIONS`);
       return send(response, 405, { error: 'method_not_allowed' });
     }
 
@@ -68,12 +81,21 @@ export function createApi(config, keys, isAlive = () => true, backend = undefine
           scope: route.scope,
         });
       }
-      return send(response, 200, route.respond(claims));
+      if (route.acr && (claims.acr !== route.acr || !(Date.now() / 1000 - claims.auth_time <= stepUpMaxAge))) {
+        return refuse(401, {
+          error: 'insufficient_user_authentication',
+          error_description: 'a second step is needed, and not long ago',
+          acr_values: route.acr,
+          max_age: stepUpMaxAge,
+        });
+      }
+      const answer = route.respond(claims, allowed === 'POST' ? await readJson(request) : undefined);
+      return answer ? send(response, 200, answer) : send(response, 400, { error: 'invalid_request' });
     } catch (error) {
       if (error instanceof ProofRefused) return refuse(401, { error: error.error, error_description: error.message });
       const error_description = reason(error);
       if (error_description) return refuse(401, { error: 'invalid_token', error_description });
-      console.error(`GET ${path}: ${error.stack}`);
+      console.error(`${request.method} ${path}: ${error.stack}`);
       return send(response, 500, { error: 'server_error' });
     }
   });
@@ -82,8 +104,8 @@ export function createApi(config, keys, isAlive = () => true, backend = undefine
     response.setHeader('Vary', 'Origin');
     if (!appOrigins.includes(origin)) return;
     response.setHeader('Access-Control-Allow-Origin', origin);
-    response.setHeader('Access-Control-Allow-Methods', 'GET');
-    response.setHeader('Access-Control-Allow-Headers', 'Authorization, DPoP');
+    response.setHeader('Access-Control-Allow-Methods', 'GET, POST');
+    response.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP');
     response.setHeader('Access-Control-Expose-Headers', 'WWW-Authenticate, DPoP-Nonce');
     response.setHeader('Access-Control-Max-Age', '600');
   }
@@ -97,6 +119,20 @@ export function createApi(config, keys, isAlive = () => true, backend = undefine
       requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id'],
     });
     return payload;
+  }
+}
+
+/** What is no JSON object, or too long, is an empty one. */
+async function readJson(request) {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8')) {
+    if (text.length + chunk.length > MAX_BODY_BYTES) return {};
+    text += chunk;
+  }
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
   }
 }
 

@@ -10,7 +10,8 @@ const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 export async function createClients({ appOrigins, apiOrigin }) {
   const key = await serverKey();
   const jwks = { keys: [publicHalf(key)] };
-  const redirect_uris = appOrigins.map((origin) => `${origin}/callback`);
+  // The second is where the window of a sign-in by popup comes back to.
+  const redirect_uris = appOrigins.flatMap((origin) => [`${origin}/callback`, `${origin}/popup.html`]);
   const inBrowser = {
     token_endpoint_auth_method: 'none',
     redirect_uris,
@@ -32,6 +33,13 @@ export async function createClients({ appOrigins, apiOrigin }) {
         client_name: 'tokenkeep demo',
         grant_types: ['authorization_code', 'refresh_token', 'implicit', TOKEN_EXCHANGE],
         response_types: ['code', 'code id_token', 'id_token'],
+        ...inBrowser,
+      },
+      {
+        client_id: 'tokenkeep-id',
+        client_name: 'tokenkeep demo (who it is, and nothing else)',
+        grant_types: ['implicit'],
+        response_types: ['id_token'],
         ...inBrowser,
       },
       {

@@ -7,6 +7,7 @@ import { applyDpopBinding } from 'oidc-provider/lib/helpers/grant_common.js';
 import { buildTokenResponse, resolveRequestedResources, validateDpop } from 'oidc-provider/lib/helpers/grants.js';
 
 import { accountWithPassword, accountWithSub } from './accounts.js';
+import { authenticationClaims } from './steps.js';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -21,8 +22,8 @@ const LONGEST_ASSERTION = 300;
 const actors = new WeakMap();
 
 /** For the configuration of oidc-provider. */
-export function extraTokenClaims(_ctx, token) {
-  return actors.has(token) ? { act: actors.get(token) } : undefined;
+export function extraTokenClaims(ctx, token) {
+  return { ...authenticationClaims(ctx.oidc.entities), ...(actors.has(token) && { act: actors.get(token) }) };
 }
 
 /** `keys` finds the provider's key for a token of its own: a key set of jose. */

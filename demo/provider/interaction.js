@@ -4,11 +4,12 @@ import { errors } from 'oidc-provider';
 
 import { accountWithPassword, accountWithSub, newAccount } from './accounts.js';
 import * as pages from './pages.js';
+import { DEMO_CODE, PASSWORD_ALONE, SECOND_STEP } from './steps.js';
 
 const MAX_FORM_BYTES = 8192;
 
 export function interactions(provider, home) {
-  const questions = { create: signUp, login: signIn, consent };
+  const questions = { create: signUp, login: signIn, second_step: secondStep, consent };
 
   return async (ctx, next) => {
     if (!ctx.path.startsWith('/interaction/')) return next();
@@ -43,7 +44,7 @@ function signIn({ ctx, interaction, client, form }) {
   const login = form.get('login')?.trim() ?? '';
   const account = accountWithPassword(login, form.get('password'));
   if (!account) return pages.show(ctx, pages.signIn({ client, login, refused: true }));
-  return { login: { accountId: account.claims.sub, amr: ['pwd'] } };
+  return { login: { accountId: account.claims.sub, acr: PASSWORD_ALONE, amr: ['pwd'] } };
 }
 
 function signUp({ ctx, client, form }) {
@@ -52,7 +53,14 @@ function signUp({ ctx, client, form }) {
   const password = form.get('password') ?? '';
   const account = login && name && password ? newAccount({ login, password, name }) : undefined;
   if (!account) return pages.show(ctx, pages.signUp({ client, login, refused: true }));
-  return { create: {}, login: { accountId: account.claims.sub, amr: ['pwd'] } };
+  return { create: {}, login: { accountId: account.claims.sub, acr: PASSWORD_ALONE, amr: ['pwd'] } };
+}
+
+function secondStep({ ctx, interaction, client, form }) {
+  const { accountId } = interaction.session;
+  const refused = form !== undefined && form.get('code')?.trim() !== DEMO_CODE;
+  if (!form || refused) return pages.show(ctx, pages.secondStep({ client, account: accountWithSub(accountId), refused }));
+  return { login: { accountId, acr: SECOND_STEP, amr: ['pwd', 'otp'] } };
 }
 
 async function consent({ provider, ctx, interaction, client, form }) {

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { demoUsers } from './accounts.js';
+import { DEMO_CODE } from './steps.js';
 
 const SCOPES_IN_WORDS = {
   openid: 'Know that it is you',
@@ -35,6 +36,28 @@ export function signIn({ client, login, refused = false }) {
         <ul>
           ${demoUsers.map(({ login, password }) => html`<li><code>${login}</code> with <code>${password}</code></li>`)}
         </ul>
+      </aside>`,
+  };
+}
+
+export function secondStep({ client, account, refused = false }) {
+  return {
+    title: 'One more step',
+    body: html`
+      <p><strong>${nameOf(client)}</strong> is about to do something that takes more than your password. You are signed in as
+        <strong>${account.claims.name}</strong>.</p>
+      ${refused && html`<p class="problem" id="problem" role="alert">That is not the code.</p>`}
+      <form method="post">
+        <label for="code">Code</label>
+        <input id="code" name="code" required autofocus autocomplete="one-time-code" inputmode="numeric" ${describedIf(refused)}>
+        <div class="buttons">
+          <button type="submit" class="main">Go on</button>
+          <button type="submit" name="decision" value="deny" formnovalidate>Cancel</button>
+        </div>
+      </form>
+      <aside>
+        <h2>Demo code</h2>
+        <p>Your telephone would show <code>${DEMO_CODE}</code></p>
       </aside>`,
   };
 }
@@ -135,6 +158,15 @@ export function signOut({ form, client }) {
 
 export function signedOut({ home }) {
   return { title: 'Signed out', body: html`<p>You are signed out of the provider.</p>${backTo(home)}` };
+}
+
+/** A link for each app to its `initiate_login_uri` (OpenID Connect Core §4). */
+export function apps({ issuer, appOrigins }) {
+  const link = (origin) => {
+    const asked = new URLSearchParams({ iss: issuer, login_hint: 'alice', target_link_uri: `${origin}/profile` });
+    return html`<li><a href="${origin}/initiate?${asked.toString()}">Open the app</a> at <code>${origin}</code></li>`;
+  };
+  return { title: 'Your apps', body: html`<p>Opened from here, an app begins to sign you in by itself.</p><ul>${appOrigins.map(link)}</ul>` };
 }
 
 export function expired({ home }) {

@@ -6,11 +6,13 @@ import { calculateJwkThumbprint, createLocalJWKSet, decodeJwt, exportJWK, genera
 import { Provider, errors, interactionPolicy } from 'oidc-provider';
 
 import { accountWithSub } from './accounts.js';
+import { CHECK_SESSION, checkSession } from './check-session.js';
 import { createClients, publicHalf } from './clients.js';
 import { devicePace } from './devices.js';
 import { extraTokenClaims, registerGrants } from './grants.js';
 import { interactions } from './interaction.js';
 import * as pages from './pages.js';
+import { ACR_VALUES, secondStep } from './steps.js';
 import { Store } from './store.js';
 
 const READABLE_BY_ALL = new Set([
@@ -23,7 +25,7 @@ const READABLE_BY_ALL = new Set([
 const ENDPOINTS = new Set(['/auth', '/device/auth', '/request', '/session/end', '/token', '/token/revocation']);
 
 export async function createProvider(config, isAlive = () => true) {
-  const { issuer, resource, appOrigins, lifetimes, dpopNonces, requirePar, deviceInterval } = config;
+  const { issuer, resource, appOrigins, coop, lifetimes, dpopNonces, requirePar, deviceInterval } = config;
   const home = `${appOrigins[0]}/`;
   const keys = await Promise.all(['RS256', 'ES256'].map(signingKey));
   const { clients, key: serverKey } = await createClients(config);
@@ -47,11 +49,16 @@ export async function createProvider(config, isAlive = () => true) {
     responseTypes: ['code', 'code id_token', 'id_token'],
     // A parameter that oidc-provider knows may be named here too: then it asks what to make of it.
     extraParams: { scope: keepOfflineAccess },
-    discovery: { prompt_values_supported: ['none', 'login', 'consent', 'create'] },
+    discovery: {
+      check_session_iframe: `${issuer}${CHECK_SESSION}`,
+      prompt_values_supported: ['none', 'login', 'consent', 'create'],
+    },
     extraTokenClaims,
     routes: { userinfo: '/userinfo' },
 
+    acrValues: ACR_VALUES,
     claims: {
+      openid: ['sub', 'acr', 'auth_time'],
       profile: ['name', 'given_name', 'family_name', 'preferred_username'],
       email: ['email', 'email_verified'],
     },
@@ -148,6 +155,14 @@ export async function createProvider(config, isAlive = () => true) {
     return next();
   });
 
+  if (coop) {
+    // As many providers do: whoever opened such a page as a window sees no more of it.
+    provider.use((ctx, next) => {
+      ctx.set('Cross-Origin-Opener-Policy', 'same-origin');
+      return next();
+    });
+  }
+
   provider.use(async (ctx, next) => {
     if (ctx.path !== '/health') return next();
     [ctx.status, ctx.body] = isAlive() ? [200, 'ok'] : [503, 'ending'];
@@ -158,6 +173,14 @@ export async function createProvider(config, isAlive = () => true) {
     if (ctx.path !== '/demo/keys' || !['localhost', '127.0.0.1'].includes(new URL(issuer).hostname)) return next();
     ctx.set('Cache-Control', 'no-store');
     ctx.body = { keys: [serverKey] };
+  });
+
+  provider.use(checkSession(provider, config));
+
+  // Where a user begins who has not opened an app: a link starts it, and says which provider sends them.
+  provider.use(async (ctx, next) => {
+    if (ctx.path !== '/') return next();
+    pages.show(ctx, pages.apps({ issuer, appOrigins }));
   });
 
   provider.use(devicePace(deviceInterval, lifetimes.deviceCode));
@@ -214,6 +237,7 @@ function keepOfflineAccess({ oidc, query }) {
 function policy() {
   const prompts = interactionPolicy.base();
   prompts.add(new interactionPolicy.Prompt({ name: 'create', requestable: true }), 0);
+  prompts.add(secondStep(), prompts.findIndex(({ name }) => name === 'login') + 1);
   return prompts;
 }
 

@@ -71,6 +71,7 @@ test('discovery says what is on, and may be cached', async () => {
     assert.ok(metadata.response_modes_supported.includes(mode), mode);
   }
   assert.deepEqual(metadata.authorization_details_types_supported, ['orders']);
+  assert.deepEqual(metadata.acr_values_supported, ['urn:tokenkeep:mfa', 'urn:tokenkeep:pwd']);
   assert.deepEqual(metadata.prompt_values_supported, ['none', 'login', 'consent', 'create']);
   assert.deepEqual(metadata.token_endpoint_auth_methods_supported, ['none', ...SERVER_METHODS]);
   for (const grant of ['client_credentials', 'refresh_token', 'password', DEVICE_CODE, TOKEN_EXCHANGE, JWT_BEARER]) {
@@ -333,8 +334,8 @@ test('the API tells no other origin anything, and knows its paths and methods', 
   });
   const allowed = await preflight(APP);
   assert.deepEqual(corsOf(allowed), {
-    'access-control-allow-headers': 'Authorization, DPoP',
-    'access-control-allow-methods': 'GET',
+    'access-control-allow-headers': 'Authorization, Content-Type, DPoP',
+    'access-control-allow-methods': 'GET, POST',
     'access-control-allow-origin': APP,
     'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce',
     'access-control-max-age': '600',
@@ -423,6 +424,63 @@ test('prompt and max_age are followed', async () => {
   assert.ok(claimsOf(tokens.id_token).auth_time <= Date.now() / 1000);
 });
 
+test('a transfer takes a second step, and one that was not long ago', async () => {
+  const [providerPort, apiPort] = await freePorts(2);
+  const other = run({ TOKENKEEP_PROVIDER_PORT: providerPort, TOKENKEEP_API_PORT: apiPort, TOKENKEEP_STEP_UP_MAX_AGE: 2 });
+  await other.printed('tokenkeep demo: ');
+  const before = [issuer, api, resource];
+  [issuer, api, resource] = [`http://localhost:${providerPort}`, `http://localhost:${apiPort}`, `http://localhost:${apiPort}/`];
+  try {
+    const browser = new Browser();
+    const transfer = async ({ tokens }, body = { order: '2026-0117', to: 'bob' }, method = 'POST') => {
+      const headers = { Authorization: `Bearer ${tokens.access_token}`, Origin: APP };
+      const answer = await fetch(`${api}/orders/transfer`, { method, headers, body: method === 'POST' ? JSON.stringify(body) : undefined });
+      return [answer.status, answer.headers.get('www-authenticate'), await answer.json()];
+    };
+    const first = await login(browser, { resource });
+    assert.equal(claimsOf(first.tokens.id_token).acr, 'urn:tokenkeep:pwd');
+    const [status, field] = await transfer(first);
+    assert.equal(status, 401);
+    assert.match(field, /^Bearer .*error="insufficient_user_authentication".*, acr_values="urn:tokenkeep:mfa", max_age="2"$/);
+    // Nothing else does, and only for a POST.
+    assert.equal((await transfer(await login(browser, { resource, max_age: '0' })))[0], 401);
+    assert.equal((await transfer(first, undefined, 'GET'))[0], 405);
+
+    // Who is signed in is asked for the code alone.
+    const mfa = { resource, acr_values: 'urn:tokenkeep:mfa' };
+    const page = await browser.open(authorizationUrl(mfa).url);
+    assert.match(page.body, /<h1>One more step<\/h1>/);
+    assert.match((await browser.submit(page, { code: '1' })).body, /That is not the code/);
+    const stepped = await login(browser, mfa);
+    const { acr, auth_time } = claimsOf(stepped.tokens.id_token);
+    assert.equal(acr, 'urn:tokenkeep:mfa');
+    assert.deepEqual(await transfer(stepped), [200, null, { transferred: '2026-0117', to: 'bob', acr, auth_time }]);
+    const tooLong = { order: '2026-0117', to: 'b'.repeat(9000) };
+    for (const body of [null, [], 'x', { order: '2026-0139', to: 'bob' }, { order: '2026-0117' }, tooLong]) {
+      assert.equal((await transfer(stepped, body))[0], 400, JSON.stringify(body));
+    }
+    // A renewal says no more than the sign-in did.
+    const deadline = (auth_time + 3) * 1000;
+    while (Date.now() < deadline) await pause(deadline - Date.now());
+    const renewed = { tokens: await refreshed(stepped.tokens) };
+    assert.equal(claimsOf(renewed.tokens.access_token).auth_time, auth_time);
+    assert.equal((await transfer(renewed))[0], 401);
+
+    // Who signs in is asked for both, and who does not want to is not signed in.
+    const fresh = await login(new Browser(), mfa);
+    assert.equal((await transfer(fresh))[0], 200);
+    const { callback } = await authorize(new Browser(), mfa, ['login', 'no code', 'allow']);
+    assert.equal(callback.get('error'), 'access_denied');
+    const silent = await authorize(new Browser(), { ...mfa, prompt: 'none' });
+    assert.equal(silent.callback.get('error'), 'login_required');
+    const impossible = await authorize(browser, { resource, acr_values: 'urn:gold' });
+    assert.equal(impossible.callback.get('error'), 'unmet_authentication_requirements');
+  } finally {
+    [issuer, api, resource] = before;
+    await other.end();
+  }
+});
+
 test('another user can sign in over the first', async () => {
   const browser = new Browser();
   await login(browser);
@@ -451,19 +509,19 @@ test('lifetimes may be a few seconds, and go on from one refresh to the next', a
   const short = run({
     TOKENKEEP_PROVIDER_PORT: providerPort,
     TOKENKEEP_API_PORT: apiPort,
-    TOKENKEEP_ACCESS_TOKEN_TTL: 1,
-    TOKENKEEP_REFRESH_TOKEN_TTL: 3,
+    TOKENKEEP_ACCESS_TOKEN_TTL: 2,
+    TOKENKEEP_REFRESH_TOKEN_TTL: 6,
   });
   const before = [issuer, api, resource];
   try {
     await short.printed('tokenkeep demo: ');
     [issuer, api, resource] = [`http://localhost:${providerPort}`, `http://localhost:${apiPort}`, `http://localhost:${apiPort}/`];
     let { tokens } = await login(new Browser(), { resource });
-    const end = Date.now() + 3000;
+    const end = Date.now() + 6000;
     for (let count = 0; count < 2; count += 1) {
-      assert.equal(tokens.expires_in, 1);
+      assert.equal(tokens.expires_in, 2);
       assert.equal((await bearer('/me', tokens.access_token)).status, 200);
-      await pause(1100);
+      await pause(2100);
       assert.equal((await bearer('/me', tokens.access_token)).status, 401);
       tokens = await refreshed(tokens);
     }
@@ -646,10 +704,19 @@ test('an ID token comes with the code, or alone, in the fragment or by a form', 
   assert.equal(callback.get('error'), 'invalid_request', 'never in the query');
 });
 
+test('a client that only wants to know who it is gets an ID token and no code', async () => {
+  const alone = { client_id: 'tokenkeep-id', scope: 'openid', response_mode: 'form_post', resource: undefined };
+  const unproven = { code_challenge: undefined, code_challenge_method: undefined };
+  const { callback, nonce } = await authorize(new Browser(), { ...alone, ...unproven, response_type: 'id_token' });
+  assert.equal((await verified(callback.get('id_token'), 'tokenkeep-id')).nonce, nonce);
+  const refused = await authorize(new Browser(), { ...alone, response_type: 'code' });
+  assert.match(refused.callback.get('error_description'), /response_type is not allowed/);
+});
+
 test('a form brings a code too, and an error', async () => {
   const browser = new Browser();
   const { callback, state } = await authorize(browser, { response_mode: 'form_post' });
-  assert.deepEqual([...callback.keys()].sort(), ['code', 'iss', 'state']);
+  assert.deepEqual([...callback.keys()].sort(), ['code', 'iss', 'session_state', 'state']);
   assert.deepEqual([callback.get('state'), callback.get('iss')], [state, issuer]);
   const refused = await authorize(new Browser(), { response_mode: 'form_post', prompt: 'none' });
   assert.deepEqual([refused.callback.get('error'), refused.callback.get('state')], ['login_required', refused.state]);
@@ -1039,7 +1106,9 @@ class Browser {
     const at = pair.indexOf('=');
     const name = pair.slice(0, at);
     const value = pair.slice(at + 1);
-    assert.ok(attributes.includes('httponly') && attributes.includes('samesite=lax'), cookie);
+    // A script reads this one: that of the frame that is asked whether the session is as it was.
+    const isRead = name === 'tokenkeep_session_state';
+    assert.ok(attributes.includes('httponly') !== isRead && attributes.includes('samesite=lax'), cookie);
     const path = attributes.find((text) => text.startsWith('path='))?.slice(5) ?? '/';
     if (value) this.#cookies.set(name, { value, path });
     else this.#cookies.delete(name);
@@ -1116,6 +1185,8 @@ async function answer(browser, request, steps = ['login', 'allow'], user = 'alic
       // oidc-provider ends the session of one user before it begins that of another.
       const fields = [...page.body.matchAll(/name="(\w+)" value="([^"]+)"/g)].map(([, name, value]) => [name, value]);
       page = await browser.submit(page, fields);
+    } else if (/name="code"/.test(page.body)) {
+      page = await browser.submit(page, answers.includes('no code') ? { decision: 'deny' } : { code: '246810' });
     } else if (/name="password"/.test(page.body)) {
       const answer = answers.shift();
       page = await browser.submit(page, answer === 'deny' ? { decision: 'deny' } : { login: user, password: `${user}-password` });
@@ -1214,3 +1285,25 @@ async function freePorts(count) {
   await Promise.all(servers.map((server) => once(server.close(), 'close')));
   return ports;
 }
+
+test('the page of the apps starts each of them, and says who sends', async () => {
+  const page = await (await fetch(`${issuer}/`)).text();
+  const asked = new URLSearchParams({ iss: issuer, login_hint: 'alice', target_link_uri: `${APP}/profile` }).toString();
+  assert.ok(page.includes(`href="${APP}/initiate?${asked.replaceAll('&', '&#38;')}"`), page);
+});
+
+test('a response says what the provider remembers of the session, for the origin that asked', async () => {
+  const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+  assert.equal(metadata.check_session_iframe, `${issuer}/session/check`);
+  const frame = await fetch(metadata.check_session_iframe);
+  assert.match(frame.headers.get('content-security-policy'), new RegExp(`frame-ancestors ${APP} http://localhost:8080$`));
+
+  const browser = new Browser();
+  const states = [];
+  for (const steps of [undefined, []]) {
+    const { callback } = await authorize(browser, {}, steps);
+    states.push(callback.get('session_state'));
+  }
+  assert.match(states[0], /^[\w-]{43}\.[\w-]{16}$/);
+  assert.notEqual(states[0], states[1], 'salted anew');
+});

@@ -8,6 +8,7 @@ use tokenkeep::{Config, Error, Request};
 
 use crate::api::without_token;
 use crate::flow::Flow;
+use crate::pages;
 use crate::problem::sentence;
 
 const EXAMPLE: &str = include_str!("../config.json");
@@ -38,18 +39,22 @@ pub async fn load() -> Result<Settings, Problem> {
 fn read(text: &str) -> Result<Settings, Problem> {
     let config = Config::from_json(text)?;
     config.check(&origin())?;
+    // Where nothing says how a user signed in, no call waits for that.
+    let waiting = config.clone().step_up(true);
+    let config = if waiting.check(&origin()).is_ok() { waiting } else { config };
     let document = Json::parse(text).map_err(|why| Misconfigured::ConfigMalformed { why })?;
     let api = document.get("api").and_then(|api| api.as_str().or_else(|| api.as_array()?.first()?.as_str()));
     let issuer = document.get("issuer").and_then(Json::as_str).unwrap_or_default();
     let api = api.ok_or(Misconfigured::OptionMissing { option: "api" })?.to_owned();
     // A flow that this file rules out is as good as not chosen.
     let flow = Flow::chosen();
+    let config = pages::idle::configure(config);
     let chosen = flow.configure(config.clone());
     let (flow, config) = if chosen.check(&origin()).is_ok() { (flow, chosen) } else { (Flow::Code, config) };
     Ok(Settings { config, flow, issuer: issuer.to_owned(), api })
 }
 
-fn origin() -> String {
+pub fn origin() -> String {
     window().location().origin().unwrap_or_default()
 }
 
@@ -150,7 +155,8 @@ impl Held {
     }
 }
 
-fn show(address: &str) {
+/// Shows this address instead, which is of this origin.
+pub fn show(address: &str) {
     if let Ok(history) = window().history() {
         let _ = history.replace_state_with_url(&history.state().unwrap_or_default(), "", Some(address));
     }

@@ -1,5 +1,6 @@
 //! The flows that run in the app: what each is for, and the configuration by which the client follows it.
 
+use tokenkeep::browser;
 use tokenkeep::protocol::{Json, ResponseMode, ResponseType};
 use tokenkeep::{Config, SignIn};
 
@@ -14,6 +15,7 @@ pub enum Flow {
     #[default]
     Code,
     Details,
+    Form,
     Hybrid,
     Pushed,
     /// No sign-in: it goes on with the one that is there, whatever it was.
@@ -33,12 +35,13 @@ pub struct About {
 
 impl Flow {
     /// In the order of the page.
-    pub const ALL: [Flow; 6] = [Flow::Code, Flow::Pushed, Flow::Signed, Flow::Hybrid, Flow::Details, Flow::Refresh];
+    pub const ALL: [Flow; 7] = [Flow::Code, Flow::Pushed, Flow::Signed, Flow::Form, Flow::Hybrid, Flow::Details, Flow::Refresh];
 
     pub fn name(self) -> &'static str {
         match self {
             Flow::Code => "code",
             Flow::Details => "details",
+            Flow::Form => "form",
             Flow::Hybrid => "hybrid",
             Flow::Pushed => "pushed",
             Flow::Refresh => "refresh",
@@ -70,6 +73,7 @@ impl Flow {
     pub fn configure(self, config: Config) -> Config {
         match self {
             Flow::Code | Flow::Details | Flow::Refresh => config,
+            Flow::Form => config.response_mode(ResponseMode::FormPost).form_post_receiver(),
             Flow::Hybrid => config.response_type(ResponseType::CodeIdToken),
             Flow::Pushed => config.pushed_authorization_requests(true),
             Flow::Signed => config.response_mode(ResponseMode::QueryJwt),
@@ -111,6 +115,13 @@ impl Flow {
                 good_for: "permission for one thing and not a kind of things: this order, that payment. You are asked every time.",
                 not_for: "what a scope says as well: far fewer providers know details.",
             },
+            Flow::Form => About {
+                title: "Response as a form",
+                spec: "Form Post Response Mode",
+                url: "https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html",
+                good_for: "a provider that answers in no other way. A service worker receives the form, which no page can read.",
+                not_for: "anybody else: the code leaves the address before anyone reads it there, and no service worker is needed for that.",
+            },
             Flow::Hybrid => About {
                 title: "Code with an ID token beside it",
                 spec: "OpenID Connect Core §3.3",
@@ -141,4 +152,9 @@ impl Flow {
             },
         }
     }
+}
+
+/// Waits until a form that is posted to the redirect URI is received, or says why it is not.
+pub async fn receives_form() -> Result<(), String> {
+    browser::receives_form_post("/callback", Some("/form-post-worker.js")).await.map_err(|why| why.to_string())
 }

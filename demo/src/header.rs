@@ -19,6 +19,7 @@ pub fn Header() -> impl IntoView {
                 <A href="/api">"API"</A>
                 <A href="/orders">"Orders"</A>
                 <A href="/flows">"Flows"</A>
+                <A href="/session">"Session"</A>
             </nav>
             <div class="account">
                 <SignedIn>

@@ -84,6 +84,7 @@ fn line(Entry { at, event, text }: Entry) -> impl IntoView {
 fn describe(event: &Event) -> (&'static str, String) {
     let said = |name, text: &str| (name, text.to_owned());
     match event {
+        Event::Active => said("Active", "You are there: the session goes on."),
         Event::ApiAnswered { url, status } => ("ApiAnswered", format!("{status} from {url}")),
         Event::CallbackReceived => said("CallbackReceived", "Back from the provider. Its answer left the address bar."),
         Event::CodeRedeemed => said("CodeRedeemed", "Exchanged for tokens, which stay in memory."),
@@ -92,6 +93,7 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::IdTokenVerified { algorithm } => {
             ("IdTokenVerified", format!("{} signature, issuer, audience, nonce and time are right.", algorithm.name()))
         }
+        Event::IdleSoon { .. } => said("IdleSoon", "The session ends soon unless you do something."),
         Event::KeysRead => said("KeysRead", "The provider’s public keys were read."),
         Event::MetadataRead => said("MetadataRead", "The provider’s metadata was read."),
         Event::Redirecting => said("Redirecting", "Leaving for the provider."),
@@ -104,7 +106,11 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::Revoked(Ok(())) => said("Revoked", "The provider takes the refresh token no more."),
         Event::Revoked(Err(error)) => said("RevocationFailed", error.code()),
         Event::ScopeChanged { missing, added } => ("ScopeChanged", scope_changed(missing, added)),
+        Event::SessionChanged => said("SessionChanged", "The provider’s frame says so. It is asked who is signed in."),
+        Event::SessionMonitorStopped { reason } => ("SessionMonitorStopped", format!("The provider’s session: {reason}.")),
         Event::SignInNeeded => said("SignInNeeded", "Nothing else leads to a new token."),
+        Event::StepUpNeeded(_) => said("StepUpNeeded", "A call waits: its API wants to be surer that it is you."),
+        Event::StepUpSettled => said("StepUpSettled", "No call waits any more."),
         Event::SignedIn => said("SignedIn", "The app knows who you are."),
         Event::SignedOutAtProvider => said("SignedOutAtProvider", "Back from the provider, where you are signed out too."),
         other => ("Other", other.to_string()),
@@ -114,7 +120,9 @@ fn describe(event: &Event) -> (&'static str, String) {
 fn ended(why: Ended) -> &'static str {
     match why {
         Ended::Expired => "The last token ended, and nothing led to a new one.",
+        Ended::Idle => "You did nothing in any tab for too long.",
         Ended::Rejected => "The provider refused the refresh token.",
+        Ended::SessionLimit => "You signed in too long ago.",
         Ended::SignedOut => "You signed out here.",
         Ended::SignedOutAtProvider => "You signed out at the provider.",
         Ended::SignedOutElsewhere => "You signed out in another tab.",
@@ -138,12 +146,14 @@ fn scope_changed(missing: &[String], added: &[String]) -> String {
 
 fn title(event: &str) -> &'static str {
     match event {
+        "Active" => "Active again",
         "ApiAnswered" => "API call",
         "CallbackReceived" => "Callback",
         "CodeRedeemed" => "Code redeemed",
         "Ended" => "Session over",
         "Failed" => "Failed",
         "IdTokenVerified" => "ID token verified",
+        "IdleSoon" => "Idle",
         "KeysRead" => "Keys",
         "MetadataRead" => "Discovery",
         "Redirecting" => "Redirect",
@@ -152,7 +162,11 @@ fn title(event: &str) -> &'static str {
         "RevocationFailed" => "Not revoked",
         "Revoked" => "Revoked",
         "ScopeChanged" => "Scope",
+        "SessionChanged" => "Session at provider",
+        "SessionMonitorStopped" => "Not watched",
         "SignInNeeded" => "Sign-in needed",
+        "StepUpNeeded" => "Step-up needed",
+        "StepUpSettled" => "Step-up settled",
         "SignedIn" => "Signed in",
         "SignedOutAtProvider" => "Signed out at provider",
         _ => "Event",

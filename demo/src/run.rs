@@ -5,7 +5,7 @@ use tokenkeep::leptos::Auth;
 use tokenkeep::protocol::{Json, Number, UnixTime};
 use tokenkeep::{Rung, State};
 
-use crate::flow::Flow;
+use crate::flow::{Flow, receives_form};
 use crate::log::{Entry, Log, renewed};
 use crate::picture::{By, Lane, Step};
 use crate::{storage, time};
@@ -60,6 +60,8 @@ pub struct Runs {
     pub young: RwSignal<bool>,
     /// Storage is blocked or full: no flow can be chosen.
     pub stuck: RwSignal<bool>,
+    /// Why no form can be received here.
+    pub unreceived: RwSignal<Option<String>>,
     /// Whether the page is shown that says how it went.
     pub shown: RwSignal<bool>,
 }
@@ -68,7 +70,8 @@ impl Runs {
     /// Goes on with the run that another flow was chosen for.
     pub fn restore(flow: Flow, auth: Auth, log: Log) -> Runs {
         let last = RwSignal::new(stored().filter(|run| run.phase != Phase::Chosen || run.flow.configuration() == flow));
-        let runs = Runs { flow, auth, last, log, young: RwSignal::new(false), stuck: RwSignal::new(false), shown: RwSignal::new(false) };
+        let [young, stuck, shown] = [(); 3].map(|()| RwSignal::new(false));
+        let runs = Runs { flow, auth, last, log, young, stuck, unreceived: RwSignal::new(None), shown };
         Effect::new(move |_| {
             // Who is signed in here is found out first.
             let known = auth.state() != State::Unknown;
@@ -81,6 +84,20 @@ impl Runs {
     }
 
     pub fn run(self, flow: Flow) {
+        if flow != Flow::Form {
+            return self.begin(flow);
+        }
+        spawn_local(async move {
+            let outcome = receives_form().await;
+            let is_received = outcome.is_ok();
+            let _ = self.unreceived.try_set(outcome.err());
+            if is_received {
+                self.begin(flow);
+            }
+        });
+    }
+
+    fn begin(self, flow: Flow) {
         let run = |phase| Run { flow, since: time::now(), phase };
         if flow == Flow::Refresh {
             self.keep(run(Phase::Over));
@@ -184,7 +201,7 @@ fn ends(event: &str) -> bool {
 
 /// An event of the library stands for what must have been for it to happen: nobody leaves for the provider in a pushed flow whose request
 /// the provider did not take.
-fn steps(flow: Flow, entries: &[Entry]) -> Vec<Step> {
+pub fn steps(flow: Flow, entries: &[Entry]) -> Vec<Step> {
     use Lane::{Api, App, Provider, You};
     let start = start(entries, flow);
     let (before, entries) = entries.split_at(start.min(entries.len()));
@@ -213,7 +230,10 @@ fn steps(flow: Flow, entries: &[Entry]) -> Vec<Step> {
             }
             "Redirecting" if flow == Flow::Details => steps.push(address(App, Provider, "details")),
             "Redirecting" => steps.push(address(App, Provider, "challenge")),
-            "CallbackReceived" if said_no => steps.extend([person(You, Provider, "no"), address(Provider, App, "error")]),
+            "CallbackReceived" if said_no => {
+                let error = if flow == Flow::Form { "error, in a form" } else { "error" };
+                steps.extend([person(You, Provider, "no"), address(Provider, App, error)]);
+            }
             // Nothing else gets a code out of a provider.
             "CallbackReceived" if has("CodeRedeemed") => {
                 steps.push(person(You, Provider, "yes"));
@@ -221,6 +241,7 @@ fn steps(flow: Flow, entries: &[Entry]) -> Vec<Step> {
                     Provider,
                     App,
                     match flow {
+                        Flow::Form => "code, in a form",
                         Flow::Hybrid => "code, ID token",
                         Flow::Signed => "signed code",
                         _ => "code",

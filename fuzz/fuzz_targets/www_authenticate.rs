@@ -23,6 +23,10 @@ fuzz_target!(|field: &str| {
                 let scope = scope.as_deref().unwrap_or_default().replace('\\', "");
                 assert!(plain.contains(&scope), "{scope} was not asked for");
             }
+            Some(Challenge::InsufficientUserAuthentication { acr_values, .. }) => {
+                assert!(plain.contains("insufficient_user_authentication"));
+                assert!(acr_values.iter().all(|acr| plain.contains(&acr.replace('\\', ""))), "{acr_values:?} was not asked for");
+            }
             Some(Challenge::InvalidToken) => assert!(plain.contains("invalid_token")),
             Some(Challenge::Unspecified) | None => {}
         }

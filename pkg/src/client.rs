@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use js_sys::{Function, Promise};
 use tokenkeep::{
-    Client, Config, Error, Request, SignIn, SignOut, Subscription,
+    Client, Config, Error, Event, Request, SignIn, SignOut, Subscription,
     browser::{AddressBar, Forward, Memory, RemoteFrames, RemotePage, ports, worker_ports},
     page::{
-        Pages,
+        Pages, PopupSignIn,
         ports::{FramedBy, Wake},
     },
-    protocol::{Json, Misconfigured},
+    protocol::{Json, Misconfigured, check_session::Said},
 };
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
@@ -130,6 +130,18 @@ impl Handle {
         }
     }
 
+    /// The user was active at this time, in milliseconds since 1970, in a page that is not here.
+    pub fn active(&self, at: f64) {
+        if let Place::There(page) = &self.place {
+            page.active(at);
+        }
+    }
+
+    /// The user is active, as the app says.
+    pub fn stay_active(&self) {
+        self.client.stay_active();
+    }
+
     /// The state, as `tell` gets it.
     pub fn state(&self) -> String {
         json::state(&self.client.state()).to_string()
@@ -141,9 +153,34 @@ impl Handle {
         promise(async move { work?.await }, |()| JsValue::UNDEFINED)
     }
 
+    /// Begins a sign-in in a window of its own; gives where to send that, and the `state`.
+    pub fn begin_popup(&self, options: &str) -> Promise {
+        let work = SignIn::from_json(options).map(|sign_in| self.client.begin_popup(sign_in));
+        promise(async move { work?.await }, |begun| begun.to_json().to_string().into())
+    }
+
+    /// Hands over what came from that window. Gives nothing if that is no response to this sign-in.
+    pub fn finish_popup(&self, state: &str, address: &str) -> Promise {
+        promise(self.client.finish_popup(state, address), |session| session.map_or(JsValue::UNDEFINED, |_| JsValue::NULL))
+    }
+
+    /// Gives that sign-in up; says why.
+    pub fn end_popup(&self, state: &str, why: &str) -> Promise {
+        promise(self.client.end_popup(state, PopupSignIn::ended(why)), |()| JsValue::UNDEFINED)
+    }
+
     /// Finishes a sign-in, or finds out who is signed in.
     pub fn finish_sign_in(&self) -> Promise {
         promise(self.client.finish_sign_in(), |finished| json::finished(&finished).to_string().into())
+    }
+
+    /// What an address asks for that somebody sent the user to, as JSON.
+    ///
+    /// # Errors
+    /// The error, as JSON.
+    pub fn initiated_sign_in(&self, address: &str) -> Result<Option<String>, JsValue> {
+        let asked = self.client.initiated_sign_in(address).map_err(thrown)?;
+        Ok(asked.map(|asked| json::initiated(&asked).to_string()))
     }
 
     /// Whether the response that was taken out of the address is another client's. From now on the address is the one that is shown.
@@ -154,9 +191,20 @@ impl Handle {
         }
     }
 
-    /// Calls an API with a `Request`, once or at most twice; gives the `Response`.
-    pub fn fetch(&self, request: JsValue, once: bool) -> Promise {
-        let forward = Rc::new(Forward::new(request));
+    /// What a call waits for, or that none does, as `tell` gets it.
+    pub fn step_up(&self) -> String {
+        json::event(&self.client.step_up().map_or(Event::StepUpSettled, Event::StepUpNeeded)).to_string()
+    }
+
+    /// The user does not want what a call waits for.
+    pub fn decline_step_up(&self) {
+        self.client.decline_step_up();
+    }
+
+    /// Calls an API with a `Request`, once or again if it may be sent again; gives the `Response`. One that waits is given up when its page,
+    /// as an `AbortSignal` says, is gone.
+    pub fn fetch(&self, request: JsValue, once: bool, gone: JsValue) -> Promise {
+        let forward = Rc::new(Forward::new(request).unless_gone(gone));
         let head = forward.head();
         let client = self.client.clone();
         boxed(async move {
@@ -174,6 +222,18 @@ impl Handle {
     /// Asks the provider about the user.
     pub fn user_info(&self) -> Promise {
         promise(self.client.user_info(), |claims| json::claims(&claims).to_string().into())
+    }
+
+    /// Takes what is said of the provider's frame, and gives what to post to it next, as JSON.
+    pub fn check_session(&self, said: &str, about: &str) -> Promise {
+        let work = Said::from_name(said).map(|said| self.client.check_session(said, about));
+        boxed(async move {
+            let next = match work {
+                Some(work) => work.await.map_err(thrown)?,
+                None => None,
+            };
+            Ok(next.map_or(JsValue::UNDEFINED, |next| json::op_frame(&next).to_string().into()))
+        })
     }
 
     /// Renews the access token.

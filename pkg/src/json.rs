@@ -1,6 +1,11 @@
 //! What JavaScript is told, as JSON. The names are those of `index.d.ts`.
 
-use tokenkeep::{Claims, Ended, Error, Event, Finished, Kind, Rung, Session, State, protocol::Json};
+#[cfg(feature = "client")]
+use tokenkeep::keep::OpFrame;
+use tokenkeep::{
+    Claims, Ended, Error, Event, Finished, Kind, Rung, Session, SignIn, State, StepUp,
+    protocol::{Json, MonitorStopped},
+};
 
 fn text(text: &str) -> Option<Json> {
     Some(Json::from(text))
@@ -41,6 +46,17 @@ pub(crate) fn state(state: &State) -> Json {
     }
 }
 
+/// A sign-in that somebody else asks for: what can be in it.
+pub(crate) fn initiated(asked: &SignIn) -> Json {
+    Json::object(vec![("loginHint", asked.hinted().and_then(text)), ("returnTo", asked.returns_to().and_then(text))])
+}
+
+/// What a page posts to the provider's frame.
+#[cfg(feature = "client")]
+pub(crate) fn op_frame(frame: &OpFrame) -> Json {
+    Json::object(vec![("url", text(&frame.url)), ("origin", text(&frame.origin)), ("message", text(&frame.message))])
+}
+
 pub(crate) fn finished(finished: &Finished) -> Json {
     let (outcome, return_to) = match finished {
         Finished::Nothing => ("nothing", None),
@@ -74,12 +90,15 @@ pub(crate) fn error(error: &Error) -> Json {
 
 pub(crate) fn event(event: &Event) -> Json {
     let (kind, members) = match event {
+        Event::Active => ("active", vec![]),
         Event::ApiAnswered { url, status } => ("api_answered", vec![("url", text(url)), ("status", number(*status))]),
         Event::CallbackReceived => ("callback_received", vec![]),
+        Event::ClientMetadataUnsupported => ("client_metadata_unsupported", vec![]),
         Event::CodeRedeemed => ("code_redeemed", vec![]),
         Event::Ended(reason) => ("ended", vec![("reason", text(ended(*reason)))]),
         Event::Failed(why) => ("failed", vec![("error", Some(error(why)))]),
         Event::IdTokenVerified { algorithm } => ("id_token_verified", vec![("algorithm", text(algorithm.name()))]),
+        Event::IdleSoon { ends } => ("idle_soon", vec![("endsAt", number(ends.as_millis()))]),
         Event::KeysRead => ("keys_read", vec![]),
         Event::MetadataRead => ("metadata_read", vec![]),
         Event::Redirecting => ("redirecting", vec![]),
@@ -93,14 +112,27 @@ pub(crate) fn event(event: &Event) -> Json {
             let words = |words: &[String]| list(words.iter().map(String::as_str));
             ("scope_changed", vec![("missing", words(missing)), ("added", words(added))])
         }
+        Event::SessionChanged => ("session_changed", vec![]),
+        Event::SessionMonitorStopped { reason } => ("session_monitor_stopped", vec![("reason", text(stopped(*reason)))]),
         Event::SignedIn => ("signed_in", vec![]),
         Event::SignedOutAtProvider => ("signed_out_at_provider", vec![]),
         Event::SignInNeeded => ("sign_in_needed", vec![]),
+        Event::StepUpNeeded(wanted) => ("step_up_needed", vec![("signIn", Some(step_up(wanted)))]),
+        Event::StepUpSettled => ("step_up_settled", vec![]),
         _ => ("", vec![]),
     };
     let mut told = vec![("type", text(kind)), ("text", text(&event.to_string()))];
     told.extend(members);
     Json::object(told)
+}
+
+/// Options of a sign-in.
+fn step_up(wanted: &StepUp) -> Json {
+    let acr = wanted.acr_values();
+    Json::object(vec![
+        ("requiredAcr", (!acr.is_empty()).then(|| Json::from(acr))),
+        ("maxAgeSeconds", wanted.max_age().and_then(|max_age| number(max_age.as_secs()))),
+    ])
 }
 
 fn rung(rung: Rung) -> &'static str {
@@ -112,10 +144,23 @@ fn rung(rung: Rung) -> &'static str {
     }
 }
 
+fn stopped(reason: MonitorStopped) -> &'static str {
+    match reason {
+        MonitorStopped::AlwaysChanged => "always_changed",
+        MonitorStopped::Error => "error",
+        MonitorStopped::FrameBlocked => "frame_blocked",
+        MonitorStopped::NoAnswer => "no_answer",
+        MonitorStopped::NoSessionState => "no_session_state",
+        MonitorStopped::NotOffered => "not_offered",
+    }
+}
+
 fn ended(reason: Ended) -> &'static str {
     match reason {
         Ended::Expired => "expired",
+        Ended::Idle => "idle",
         Ended::Rejected => "rejected",
+        Ended::SessionLimit => "session_limit",
         Ended::SignedOut => "signed_out",
         Ended::SignedOutAtProvider => "signed_out_at_provider",
         Ended::SignedOutElsewhere => "signed_out_elsewhere",

@@ -3,7 +3,7 @@
 //! Bound here and not taken from gloo-net, which panics when `fetch` rejects with something that is no `Error`: a service worker or
 //! a script that wraps `fetch` can do that to a page.
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -12,7 +12,11 @@ use web_sys::{Headers, ReadableStreamDefaultReader, Response as BrowserResponse}
 use super::{
     Arg::{self, Text, Value},
     abort::Abort,
-    call, get, global, name_of, object, settled,
+    call, get, global,
+    listener::Listener,
+    name_of, object,
+    queue::Queue,
+    settled,
 };
 use crate::{
     keep::ports::{Answer, Http, HttpFailure},
@@ -62,9 +66,10 @@ async fn send(request: &Request, abort: &Abort) -> Result<Response, Failure> {
 #[cfg(feature = "worker")]
 pub(super) async fn send_by(
     request: &Request,
+    deadline: Duration,
     by: impl FnOnce(&JsValue, &JsValue) -> Result<JsValue, JsValue>,
 ) -> Result<Response, Refusal> {
-    let abort = Abort::after(request.deadline)?;
+    let abort = Abort::after(deadline)?;
     let init = init(request, &abort)?;
     let sent = settled(&by(&request.url.as_str().into(), &init)?).await;
     match sent {
@@ -145,13 +150,19 @@ fn fields(headers: &JsValue) -> Result<Vec<(String, String)>, JsValue> {
 #[derive(Debug)]
 pub struct Forward {
     request: JsValue,
+    gone: JsValue,
     answer: RefCell<Option<BrowserResponse>>,
 }
 
 impl Forward {
     /// A request of the page, to be sent once; or twice, if its token is refused and its body need not be a stream.
     pub fn new(request: JsValue) -> Forward {
-        Forward { request, answer: RefCell::default() }
+        Forward { request, gone: JsValue::UNDEFINED, answer: RefCell::default() }
+    }
+
+    /// The same for a page elsewhere: an `AbortSignal` says that it has gone. What is on its way then goes on; what waits does not.
+    pub fn unless_gone(self, gone: JsValue) -> Forward {
+        Forward { gone, ..self }
     }
 
     /// What the client has to know of it: everything but the body.
@@ -191,6 +202,19 @@ impl Forward {
 impl Http for Forward {
     fn send<'a>(&'a self, request: &'a Request) -> Answer<'a, Result<Response, HttpFailure>> {
         Box::pin(async move { self.forward(request).await.map_err(|failure| failure.0) })
+    }
+
+    fn given_up(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            let aborts = Rc::new(Queue::default());
+            let signal = get(&self.request, "signal").unwrap_or_default();
+            let signals: Vec<&JsValue> = [&signal, &self.gone].into_iter().filter(|signal| signal.is_object()).collect();
+            let is_aborted = |signal: &&JsValue| get(signal, "aborted").is_ok_and(|aborted| aborted.is_truthy());
+            if !signals.iter().any(is_aborted) {
+                let _listening: Vec<_> = signals.iter().map(|signal| Listener::queueing(signal, "abort", &aborts)).collect();
+                aborts.next().await;
+            }
+        })
     }
 
     fn reach<'a>(&'a self, url: &'a str, deadline: Duration) -> Answer<'a, Result<(), HttpFailure>> {

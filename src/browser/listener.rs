@@ -6,8 +6,8 @@ use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
 use super::{
-    Arg::{Text, Value},
-    call,
+    Arg::{Is, Text, Value},
+    call, object,
     queue::Queue,
 };
 
@@ -19,15 +19,26 @@ pub(super) struct Listener {
     target: JsValue,
     event: &'static str,
     callback: Callback,
+    options: JsValue,
 }
 
 impl Listener {
     pub(super) fn new(target: &JsValue, event: &'static str, heard: impl Fn(JsValue) + 'static) -> Listener {
+        Listener::with(target, event, heard, JsValue::UNDEFINED)
+    }
+
+    /// One that prevents nothing, and hears what others stop: it must not slow a page down.
+    pub(super) fn passive(target: &JsValue, event: &'static str, heard: impl Fn(JsValue) + 'static) -> Listener {
+        let options = object(&[("capture", Is(true)), ("passive", Is(true))]).unwrap_or_default();
+        Listener::with(target, event, heard, options)
+    }
+
+    fn with(target: &JsValue, event: &'static str, heard: impl Fn(JsValue) + 'static, options: JsValue) -> Listener {
         let callback = Callback::new(move |event| {
             heard(event);
             JsValue::UNDEFINED
         });
-        let listener = Listener { target: target.clone(), event, callback };
+        let listener = Listener { target: target.clone(), event, callback, options };
         listener.ask("addEventListener");
         listener
     }
@@ -39,7 +50,7 @@ impl Listener {
     }
 
     fn ask(&self, method: &str) {
-        let _ = call(&self.target, method, &[Text(self.event), Value(self.callback.as_ref())]);
+        let _ = call(&self.target, method, &[Text(self.event), Value(self.callback.as_ref()), Value(&self.options)]);
     }
 }
 

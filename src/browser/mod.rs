@@ -8,11 +8,17 @@ mod channel;
 mod clock;
 mod crypto;
 mod fetch;
+#[cfg(feature = "form-post")]
+mod form_post;
 mod frame;
 mod journal;
 mod listener;
 mod locks;
 mod navigation;
+#[cfg(feature = "check-session")]
+mod op_iframe;
+#[cfg(feature = "popup")]
+mod popup;
 mod queue;
 mod remote;
 #[cfg(feature = "confidential")]
@@ -35,10 +41,14 @@ pub use channel::Broadcast;
 pub use clock::BrowserClock;
 pub use crypto::WebCrypto;
 pub use fetch::{Fetch, Forward};
+#[cfg(feature = "form-post")]
+pub use form_post::{NotReceived, Posted, receives_form_post, take_posted};
 pub use frame::Iframes;
 pub use journal::IndexedDb;
 pub use locks::WebLocks;
 pub use navigation::AddressBar;
+#[cfg(feature = "check-session")]
+pub(crate) use op_iframe::monitor;
 pub use remote::{Memory, RemoteFrames, RemotePage};
 #[cfg(feature = "confidential")]
 pub use server::{ServerCrypto, ServerFetch};

@@ -5,9 +5,9 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     fmt,
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use js_sys::Function;
@@ -28,9 +28,11 @@ use crate::{
         },
     },
     page::ports::{FramedBy, Navigation, Wake},
+    protocol::UnixTime,
 };
 
 type OnWake = Rc<dyn Fn(Wake)>;
+type OnActivity = Rc<dyn Fn(UnixTime)>;
 
 /// A page elsewhere. It says with every question where it is.
 pub struct RemotePage {
@@ -39,13 +41,15 @@ pub struct RemotePage {
     address: RefCell<String>,
     shown: Cell<bool>,
     wake: RefCell<Option<OnWake>>,
+    activity: RefCell<Option<OnActivity>>,
     post: Function,
 }
 
 impl RemotePage {
     /// A page of the worker's own origin, which does what is posted to it.
     pub fn new(origin: String, framed_by: FramedBy, post: Function) -> RemotePage {
-        RemotePage { origin, framed_by, address: RefCell::default(), shown: Cell::new(true), wake: RefCell::default(), post }
+        let (address, wake, activity) = (RefCell::default(), RefCell::default(), RefCell::default());
+        RemotePage { origin, framed_by, address, shown: Cell::new(true), wake, activity, post }
     }
 
     /// The page's address, as it was before a response was taken out of it.
@@ -64,6 +68,15 @@ impl RemotePage {
         let callback = self.wake.borrow().clone();
         if let Some(callback) = callback {
             callback(wake);
+        }
+    }
+
+    /// The user was active there, at this time in milliseconds since 1970.
+    pub fn active(&self, at: f64) {
+        let callback = self.activity.borrow().clone();
+        if let Some(callback) = callback {
+            // A cast, which saturates.
+            callback(UnixTime::from_millis(at as u64));
         }
     }
 
@@ -110,6 +123,11 @@ impl Navigation for RemotePage {
 
     fn on_wake(&self, callback: Rc<dyn Fn(Wake)>) {
         *self.wake.borrow_mut() = Some(callback);
+    }
+
+    /// The page itself tells it as rarely.
+    fn on_activity(&self, _: Duration, callback: Rc<dyn Fn(UnixTime)>) {
+        *self.activity.borrow_mut() = Some(callback);
     }
 }
 
@@ -200,7 +218,8 @@ fn read(event: &JsValue) -> Option<FrameEvent> {
 
 /// What a keep in a worker remembers: in its own memory. What has to outlive it is told.
 pub struct Memory {
-    texts: RefCell<BTreeMap<String, String>>,
+    // A handful: a map would be a kilobyte of code.
+    texts: RefCell<Vec<(String, String)>>,
     post: Function,
 }
 
@@ -213,10 +232,9 @@ impl Memory {
 
     /// What was told before, or by another keep.
     pub fn note(&self, key: String, text: Option<String>) {
-        match text {
-            Some(text) => self.texts.borrow_mut().insert(key, text),
-            None => self.texts.borrow_mut().remove(&key),
-        };
+        let mut texts = self.texts.borrow_mut();
+        texts.retain(|(known, _)| *known != key);
+        texts.extend(text.map(|text| (key, text)));
     }
 
     fn tell(&self, key: &str, text: Option<&str>) {
@@ -235,22 +253,22 @@ impl fmt::Debug for Memory {
 
 impl Store for Memory {
     fn read(&self, key: &str) -> Result<Option<String>, StoreFailure> {
-        Ok(self.texts.borrow().get(key).cloned())
+        Ok(self.texts.borrow().iter().find(|(known, _)| known == key).map(|(_, text)| text.clone()))
     }
 
     fn write(&self, key: &str, text: &str) -> Result<(), StoreFailure> {
-        self.texts.borrow_mut().insert(key.to_owned(), text.to_owned());
+        self.note(key.to_owned(), Some(text.to_owned()));
         self.tell(key, Some(text));
         Ok(())
     }
 
     fn remove(&self, key: &str) {
-        self.texts.borrow_mut().remove(key);
+        self.note(key.to_owned(), None);
         self.tell(key, None);
     }
 
     fn keys(&self) -> Vec<String> {
-        self.texts.borrow().keys().cloned().collect()
+        self.texts.borrow().iter().map(|(key, _)| key.clone()).collect()
     }
 }
 

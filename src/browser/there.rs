@@ -4,6 +4,7 @@
 use std::{
     cell::RefCell,
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use js_sys::{Object, Reflect};
@@ -16,9 +17,13 @@ use super::{
 };
 #[cfg(feature = "device")]
 use crate::page::DeviceSignIn;
+#[cfg(feature = "popup")]
+use crate::page::PopupSignIn;
+#[cfg(feature = "check-session")]
+use crate::{keep::OpFrame, protocol::check_session::Said};
 use crate::{
     keep::{
-        Config, Event, Session,
+        Config, Event, STEP_UP_PATIENCE, Session,
         flight::Flight,
         ports::{Answer, Http},
     },
@@ -27,7 +32,7 @@ use crate::{
         ports::{Navigation, Wake},
         worker::{OpenHere, Pending},
     },
-    protocol::{Claims, Error, Interrupted, Json, Misconfigured, Request, Response, Secret, SignIn, Source, wire::Wire},
+    protocol::{Claims, Error, Interrupted, Issuer, Json, Misconfigured, Request, Response, Secret, SignIn, Source, StepUp, wire::Wire},
 };
 
 #[wasm_bindgen(module = "/pkg/remote.js")]
@@ -70,6 +75,7 @@ impl Kept {
         let _ = take_response();
         let there = Rc::new(There {
             told: Told::default(),
+            step_up: RefCell::default(),
             config: self.config.clone(),
             address_bar: AddressBar::new(),
             door: RefCell::default(),
@@ -159,6 +165,8 @@ async fn begin(worker: &Worker, kind: KeptIn, config: &Config, tell: &JsValue) -
 /// A page whose keep is elsewhere.
 struct There {
     told: Told,
+    /// What the keep says that a call waits for.
+    step_up: RefCell<Option<StepUp>>,
     config: Config,
     address_bar: Option<AddressBar>,
     door: RefCell<Option<Door>>,
@@ -183,7 +191,15 @@ impl There {
     fn hear(&self, told: &str) {
         let Ok(told) = Json::parse(told) else { return };
         if let Some(event) = Event::read(&told) {
-            self.told.events.tell(&event);
+            let step_up = match &event {
+                Event::StepUpNeeded(step_up) => Some(Some(step_up.clone())),
+                Event::StepUpSettled => Some(None),
+                _ => None,
+            };
+            // A page that comes late, or comes back, is told how things are.
+            if step_up.is_none_or(|now| self.step_up.replace(now.clone()) != now) {
+                self.told.events.tell(&event);
+            }
         } else if let Some(state) = State::read(&told) {
             self.told.set(state);
         }
@@ -285,8 +301,51 @@ impl Link for There {
         })
     }
 
+    #[cfg(feature = "popup")]
+    fn begin_popup(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<PopupSignIn, Error>> {
+        let options = sign_in.to_json().to_string();
+        self.ask(
+            |link| link.begin_popup(sign_in),
+            move |remote| call(remote, "begin_popup", &[Text(&options)]),
+            async |told| read(&told).map(Ok),
+        )
+    }
+
+    #[cfg(feature = "popup")]
+    fn finish_popup(self: Rc<Self>, state: &str, address: &str) -> Answer<'static, Result<Option<Session>, Error>> {
+        let [here, there] = [(); 2].map(|()| [state.to_owned(), address.to_owned()]);
+        self.ask(
+            move |link| {
+                let [state, address] = here;
+                link.finish_popup(&state, &address)
+            },
+            move |remote| call(remote, "finish_popup", &there.each_ref().map(|text| Text(text))),
+            async |told| if told.is_undefined() { Some(Ok(None)) } else { read(&told).map(|session| Ok(Some(session))) },
+        )
+    }
+
+    #[cfg(feature = "popup")]
+    fn end_popup(self: Rc<Self>, state: &str, why: Interrupted) -> Answer<'static, Result<(), Error>> {
+        let [here, there] = [(); 2].map(|()| state.to_owned());
+        self.ask(
+            move |link| link.end_popup(&here, why),
+            move |remote| call(remote, "end_popup", &[Text(&there), Text(why.code())]),
+            async |_| Some(Ok(())),
+        )
+    }
+
     fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>> {
         self.ask(Link::finish_sign_in, |remote| call(remote, "finish_sign_in", &[]), async |told| read(&told).map(Ok))
+    }
+
+    #[cfg(feature = "check-session")]
+    fn check_session(self: Rc<Self>, said: Said, about: String) -> Answer<'static, Result<Option<OpFrame>, Error>> {
+        let posted = about.clone();
+        self.ask(
+            move |link| link.check_session(said, about),
+            move |remote| call(remote, "check_session", &[Text(said.name()), Text(&posted)]),
+            async |told| Some(Ok(read(&told))),
+        )
     }
 
     fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, request: Request) -> Answer<'static, Result<Response, Error>> {
@@ -295,6 +354,8 @@ impl Link for There {
             return Box::pin(async { Err(Misconfigured::TokenIsKept.into()) });
         }
         let door = self.found();
+        // The user may take longer than an API.
+        let patience = if self.config.steps_up() { STEP_UP_PATIENCE } else { Duration::ZERO };
         Box::pin(async move {
             match door.await? {
                 Door::Here(link) => link.fetch(http, request).await,
@@ -303,7 +364,7 @@ impl Link for There {
                         let asked = new("Request", &[Value(url), Value(init)])?;
                         call(&remote, "fetch", &[Value(&asked), Is(!request.replay)])
                     };
-                    fetch::send_by(&request, by).await.map_err(|failure| match failure {
+                    fetch::send_by(&request, request.deadline.saturating_add(patience), by).await.map_err(|failure| match failure {
                         fetch::Refusal::Thrown(thrown) => refused(&thrown),
                         fetch::Refusal::Http(failure) => failure.of(Source::Api),
                     })
@@ -329,6 +390,21 @@ impl Link for There {
         self.ask(Link::renew, |remote| call(remote, "renew", &[]), async |told| read(&told).map(Ok))
     }
 
+    fn step_up(&self) -> Option<StepUp> {
+        match &*self.door.borrow() {
+            Some(Door::Here(link)) => link.step_up(),
+            _ => self.step_up.borrow().clone(),
+        }
+    }
+
+    fn decline_step_up(&self) {
+        match &*self.door.borrow() {
+            Some(Door::Here(link)) => link.decline_step_up(),
+            Some(Door::There(remote, _)) => drop(call(remote, "decline_step_up", &[])),
+            None => {}
+        }
+    }
+
     fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>> {
         let local = reach == SignOut::Local;
         self.ask(move |link| link.sign_out(reach), move |remote| call(remote, "sign_out", &[Is(local)]), async |_| Some(Ok(())))
@@ -349,6 +425,18 @@ impl Link for There {
             async |is| Some(Ok(is.is_truthy())),
         );
         Box::pin(async { ended.await.unwrap_or(false) })
+    }
+
+    fn issuer(&self) -> Option<Issuer> {
+        self.config.issuer()
+    }
+
+    fn stay_active(&self) {
+        match &*self.door.borrow() {
+            Some(Door::Here(link)) => link.stay_active(),
+            Some(Door::There(remote, _)) => drop(call(remote, "stay_active", &[])),
+            None => {}
+        }
     }
 
     fn place(&self, url: &str) -> String {

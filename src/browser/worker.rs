@@ -101,6 +101,10 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 });
                 JsValue::UNDEFINED
             }
+            "active" => {
+                page.active(one.as_f64().unwrap_or_default());
+                JsValue::UNDEFINED
+            }
             "state" => client.state().write().to_string().into(),
             "signed_out_just_now" => client.signed_out_just_now().into(),
             "response_is_left" => page.is_left().into(),
@@ -109,9 +113,23 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 promise(async move { work?.await.map(|()| JsValue::UNDEFINED) })
             }
             "finish_sign_in" => told(client.finish_sign_in()),
+            #[cfg(feature = "popup")]
+            "begin_popup" | "finish_popup" | "end_popup" => super::popup::answer(&client, &method, &given(), arguments.get(1)),
             "access_token" => {
                 let work = client.access_token(&given());
                 promise(async move { work.await.map(|token| token.expose().into()) })
+            }
+            #[cfg(feature = "check-session")]
+            "check_session" => {
+                let said = crate::protocol::check_session::Said::from_name(&given());
+                let work = said.map(|said| client.check_session(said, &arguments.get(1).as_string().unwrap_or_default()));
+                promise(async move {
+                    let next = match work {
+                        Some(work) => work.await?,
+                        None => None,
+                    };
+                    Ok(next.map_or(JsValue::UNDEFINED, |next| next.write().to_string().into()))
+                })
             }
             "user_info" => told(client.user_info()),
             "renew" => told(client.renew()),
@@ -123,8 +141,13 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 let work = client.front_channel_logout();
                 promise(async move { Ok(work.await.into()) })
             }
+            "step_up" => client.step_up().map_or(Event::StepUpSettled, Event::StepUpNeeded).write().to_string().into(),
+            "decline_step_up" => {
+                client.decline_step_up();
+                JsValue::UNDEFINED
+            }
             "fetch" => {
-                let forward = Rc::new(Forward::new(one.clone()));
+                let forward = Rc::new(Forward::new(one.clone()).unless_gone(arguments.get(2)));
                 let head = forward.head()?;
                 let head = if arguments.get(1).is_truthy() { head.once() } else { head };
                 let work = client.fetch_by(Some(forward.clone()), head);

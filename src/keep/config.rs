@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use crate::protocol::{
-    Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, ResponseType, Scope, TokenType,
-    Unreadable, UserInfoFormat, url::is_absolute_uri, wire::Wire,
+use crate::{
+    protocol::{
+        Access, ClockSkew, Discovery, HttpUrl, Issuer, Json, Misconfigured, Number, Registration, ResponseMode, ResponseType, Scope,
+        TokenType, Unreadable, UserInfoFormat,
+        url::{is_absolute_uri, names_client_metadata},
+        wire::Wire,
+    },
+    session::Limits,
 };
 
 use super::fetch::Destination;
@@ -35,7 +40,11 @@ pub struct Config {
     form_post_receiver: bool,
     front_channel_logout_session_required: bool,
     id_token_hint: bool,
+    idle_limit: Option<Duration>,
+    idle_warning: Duration,
     issuer: String,
+    #[cfg(feature = "popup")]
+    popup_redirect: Place,
     post_logout_redirect: Place,
     pushed_authorization_requests: bool,
     redirect: Place,
@@ -45,6 +54,8 @@ pub struct Config {
     response_mode: Option<ResponseMode>,
     response_type: ResponseType,
     scopes: String,
+    step_up: bool,
+    session_limit: Option<Duration>,
     token_type: TokenType,
     trusted_audiences: Vec<String>,
     user_info: UserInfoFormat,
@@ -87,7 +98,11 @@ impl Config {
             form_post_receiver: false,
             front_channel_logout_session_required: true,
             id_token_hint: false,
+            idle_limit: None,
+            idle_warning: Duration::from_secs(60),
             issuer: issuer.into(),
+            #[cfg(feature = "popup")]
+            popup_redirect: Place::Path("/popup.html".to_owned()),
             post_logout_redirect: Place::Path("/".to_owned()),
             pushed_authorization_requests: false,
             redirect: Place::Path("/callback".to_owned()),
@@ -97,6 +112,8 @@ impl Config {
             response_mode: None,
             response_type: ResponseType::Code,
             scopes: "openid profile".to_owned(),
+            step_up: false,
+            session_limit: None,
             token_type: TokenType::Bearer,
             trusted_audiences: Vec::new(),
             user_info: UserInfoFormat::Json,
@@ -106,7 +123,8 @@ impl Config {
     /// Reads a configuration from JSON: an object with the names of these methods, `issuer` and `client_id` among them.
     ///
     /// `scopes` is a text or a list, `resource`, `trusted_audiences` and `api` likewise; an entry of `api` may be an object with `url`,
-    /// `resource` and `scopes` ([`Config::api_for`]). `clock_leeway_seconds` is a number, and `clock_skew_seconds` one that is negative
+    /// `resource` and `scopes` ([`Config::api_for`]). `clock_leeway_seconds`, `idle_limit_seconds`,
+    /// `idle_warning_seconds` and `session_limit_seconds` are numbers, and `clock_skew_seconds` one that is negative
     /// where this device's clock is slow. What is not known is refused: a misspelt option must not go unnoticed.
     ///
     /// ```
@@ -129,15 +147,13 @@ impl Config {
             let text = || value.as_str().map(str::to_owned).ok_or_else(wrong);
             let flag = || value.as_bool().ok_or_else(wrong);
             let texts = || value.texts().ok_or_else(wrong);
+            let seconds = || value.as_number().and_then(Number::floor).map(Duration::from_secs).ok_or_else(wrong);
             match option.as_str() {
                 "api" => config.api = apis(value).ok_or_else(wrong)?,
                 "audience" => config.audience = Some(text()?),
                 "client_id" => config.client_id = text()?,
                 "client_secret" => return Err(Misconfigured::ClientSecret),
-                "clock_leeway_seconds" => {
-                    let seconds = value.as_number().and_then(Number::floor).ok_or_else(wrong)?;
-                    config.clock_leeway = Duration::from_secs(seconds);
-                }
+                "clock_leeway_seconds" => config.clock_leeway = seconds()?,
                 "clock_skew_seconds" => config.clock_skew = ClockSkew::read(value).ok_or_else(wrong)?,
                 #[cfg(feature = "device")]
                 "dangerous_device_authorization" => config.device_authorization = flag()?,
@@ -146,9 +162,15 @@ impl Config {
                 "form_post_receiver" => config.form_post_receiver = flag()?,
                 "dpop" => config = config.dpop(flag()?),
                 "id_token_hint" => config.id_token_hint = flag()?,
+                "idle_limit_seconds" => config.idle_limit = Some(seconds()?),
+                "idle_warning_seconds" => config.idle_warning = seconds()?,
                 "issuer" => config.issuer = text()?,
                 "oauth_only" if flag()? => config.discovery = Discovery::OAuth,
                 "oauth_only" => config.discovery = Discovery::OpenId,
+                #[cfg(feature = "popup")]
+                "popup_redirect_path" => config.popup_redirect = Place::Path(text()?),
+                #[cfg(feature = "popup")]
+                "popup_redirect_uri" => config.popup_redirect = Place::Whole(text()?),
                 "post_logout_redirect_path" => config.post_logout_redirect = Place::Path(text()?),
                 "post_logout_redirect_uri" => config.post_logout_redirect = Place::Whole(text()?),
                 "pushed_authorization_requests" => config.pushed_authorization_requests = flag()?,
@@ -162,6 +184,8 @@ impl Config {
                 }
                 "response_type" => config.response_type = value.as_str().and_then(ResponseType::from_name).ok_or_else(wrong)?,
                 "scopes" => config.scopes = texts()?.join(" "),
+                "step_up" => config.step_up = flag()?,
+                "session_limit_seconds" => config.session_limit = Some(seconds()?),
                 "trusted_audiences" => config.trusted_audiences = texts()?,
                 "user_info" => {
                     config.user_info = match value.as_str() {
@@ -191,6 +215,8 @@ impl Config {
             None => Json::from(url),
             Some(access) => Json::object(vec![
                 ("url", text(url)),
+                ("audience", list(access.exchanged_for.as_deref().unwrap_or_default())),
+                ("exchange", flag(access.exchanged_for.is_some(), false)),
                 ("resource", list(&access.resources)),
                 ("scopes", Some(&access.scope).filter(|scope| !scope.is_empty()).map(Json::from)),
             ]),
@@ -212,6 +238,8 @@ impl Config {
             ("dpop", flag(self.token_type == TokenType::Dpop, false)),
             ("form_post_receiver", flag(self.form_post_receiver, false)),
             ("id_token_hint", flag(self.id_token_hint, usual.id_token_hint)),
+            ("idle_limit_seconds", self.idle_limit.map(|limit| limit.as_secs().into())),
+            ("idle_warning_seconds", (self.idle_warning != usual.idle_warning).then(|| self.idle_warning.as_secs().into())),
             ("issuer", text(&self.issuer)),
             ("oauth_only", flag(self.discovery == Discovery::OAuth, false)),
             ("post_logout_redirect_path", place(post_logout, &usual.post_logout_redirect, false)),
@@ -225,9 +253,17 @@ impl Config {
             ("response_mode", self.response_mode.map(|mode| mode.name().into())),
             ("response_type", (self.response_type != ResponseType::Code).then(|| self.response_type.name().into())),
             ("scopes", (self.scopes != usual.scopes).then(|| Json::from(&self.scopes))),
+            ("step_up", flag(self.step_up, usual.step_up)),
+            ("session_limit_seconds", self.session_limit.map(|limit| limit.as_secs().into())),
             ("trusted_audiences", list(&self.trusted_audiences)),
             ("user_info", (self.user_info == UserInfoFormat::Signed).then(|| "signed".into())),
         ];
+        #[cfg(feature = "popup")]
+        let members = {
+            let (popup, usual) = (&self.popup_redirect, &usual.popup_redirect);
+            let places = vec![("popup_redirect_path", place(popup, usual, false)), ("popup_redirect_uri", place(popup, usual, true))];
+            [members, places].concat()
+        };
         #[cfg(feature = "device")]
         let members = [members, vec![("dangerous_device_authorization", flag(self.device_authorization, false))]].concat();
         Json::object(members)
@@ -334,9 +370,59 @@ impl Config {
         self
     }
 
+    /// How long a user may be inactive before the session ends, in all tabs: [`Ended::Idle`](crate::Ended::Idle). Off, until said otherwise.
+    ///
+    /// Activity is what the user does with a key, a pointer or a finger in any tab of the app, and
+    /// [`Client::stay_active`](crate::Client::stay_active). Neither a call of an API nor a renewal is, nor that a page is loaded. It is noted
+    /// once in five seconds at most, in a twelfth of a limit that is short, so a session may end by so much earlier. Time in which the device
+    /// sleeps counts; what comes first after it finds no token. A clock that is set forward counts as time that has passed. One that is set
+    /// back changes nothing in an open page, and makes the limit at most once longer where a page is loaded after it.
+    ///
+    /// When it ends, the refresh token is revoked as far as the provider answers, and nobody is signed in again without asking for it, as
+    /// after a sign-out. **The user's session at the provider goes on**: who asks to sign in may find that nothing is asked, unless the
+    /// app wants it ([`SignIn::prompt`](crate::SignIn::prompt), [`SignIn::max_age`](crate::SignIn::max_age)). And whoever runs a script in the page can act
+    /// like a user: this is for a screen that was left alone, and no defence against theft. What a token may do for how long is for the
+    /// provider to limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokenkeep::Config;
+    ///
+    /// let config = Config::new("https://login.example.com", "my-app")
+    ///     .idle_limit(Duration::from_secs(15 * 60))
+    ///     .idle_warning(Duration::from_secs(2 * 60))
+    ///     .session_limit(Duration::from_secs(12 * 60 * 60));
+    /// ```
+    pub fn idle_limit(mut self, limit: Duration) -> Config {
+        self.idle_limit = Some(limit);
+        self
+    }
+
+    /// How long before [`Config::idle_limit`] the app is told ([`Event::IdleSoon`](crate::Event::IdleSoon)): 60 seconds, until said
+    /// otherwise. Zero is no warning.
+    pub fn idle_warning(mut self, warning: Duration) -> Config {
+        self.idle_warning = warning;
+        self
+    }
+
     /// Only OAuth: the app calls APIs for a user whom it does not identify. Metadata is read as RFC 8414 has it.
     pub fn oauth_only(mut self) -> Config {
         self.discovery = Discovery::OAuth;
+        self
+    }
+
+    /// Where the window comes back to in which a user signs in (`Client::sign_in_with_popup`): a path
+    /// below the app's origin, where `popup.html` of this crate is. The default is `/popup.html`. Register it at the provider, too.
+    #[cfg(feature = "popup")]
+    pub fn popup_redirect_path(mut self, path: impl Into<String>) -> Config {
+        self.popup_redirect = Place::Path(path.into());
+        self
+    }
+
+    /// Where the window comes back to in which a user signs in: a whole URL of the app's own origin.
+    #[cfg(feature = "popup")]
+    pub fn popup_redirect_uri(mut self, uri: impl Into<String>) -> Config {
+        self.popup_redirect = Place::Whole(uri.into());
         self
     }
 
@@ -404,6 +490,36 @@ impl Config {
         self
     }
 
+    /// Whether a call waits when its API wants the user to authenticate in another way, or more lately
+    /// ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470)). The app is told ([`Event::StepUpNeeded`](super::Event::StepUpNeeded)), asks its
+    /// user, and signs in with [`Client::step_up`](crate::Client::step_up) or declines. What waits is then sent once more, for the same
+    /// user only, and in no case by itself. Off, until said otherwise: the 401 is the answer then
+    /// ([`Challenge::InsufficientUserAuthentication`](crate::protocol::Challenge::InsufficientUserAuthentication)).
+    ///
+    /// A call waits for ten minutes at most ([`STEP_UP_PATIENCE`](super::STEP_UP_PATIENCE)), as long as its page is there. One that must not
+    /// be sent twice ([`Request::once`](crate::Request::once)) does not wait. APIs must show `WWW-Authenticate`
+    /// (`Access-Control-Expose-Headers`), and the provider must say `acr` and `auth_time` in ID tokens.
+    pub fn step_up(mut self, wait: bool) -> Config {
+        self.step_up = wait;
+        self
+    }
+
+    /// Whether calls wait for a step-up.
+    #[cfg(all(feature = "worker", target_family = "wasm"))]
+    pub(crate) fn steps_up(&self) -> bool {
+        self.step_up
+    }
+
+    /// How long after the user signed in to this app the session ends, whatever the user does: [`Ended::SessionLimit`](crate::Ended::SessionLimit).
+    /// Off, until said otherwise.
+    ///
+    /// It counts from the last sign-in in this browser. A renewal is none, by whatever way, nor is a reload. What becomes of the session at
+    /// the provider, of sleep and of clocks is as with [`Config::idle_limit`]. There is no warning.
+    pub fn session_limit(mut self, limit: Duration) -> Config {
+        self.session_limit = Some(limit);
+        self
+    }
+
     /// Somebody else whom the ID token may be for, beside this client.
     pub fn trusted_audience(mut self, audience: impl Into<String>) -> Config {
         self.trusted_audiences.push(audience.into());
@@ -414,6 +530,11 @@ impl Config {
     pub fn user_info(mut self, format: UserInfoFormat) -> Config {
         self.user_info = format;
         self
+    }
+
+    #[cfg(all(feature = "worker", target_family = "wasm"))]
+    pub(crate) fn issuer(&self) -> Option<Issuer> {
+        Issuer::parse(&self.issuer).ok()
     }
 
     /// Where the user comes back to after signing in, in an app at this origin.
@@ -431,6 +552,9 @@ impl Config {
         if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(Misconfigured::ClientIdMalformed);
         }
+        if names_client_metadata(&self.client_id) == Some(false) {
+            return Err(Misconfigured::ClientIdMalformed);
+        }
         let scope = Scope::parse(&self.scopes)?;
         if self.discovery == Discovery::OpenId && !scope.contains("openid") {
             return Err(Misconfigured::OpenidMissing);
@@ -438,19 +562,31 @@ impl Config {
         if self.audience.as_deref() == Some("") {
             return Err(Misconfigured::AudienceMalformed);
         }
+        if self.step_up && self.discovery == Discovery::OAuth {
+            return Err(Misconfigured::StepUpUnverifiable);
+        }
         let resources = self.api.iter().flat_map(|(_, access)| access).flat_map(|access| &access.resources);
         if !self.resource.iter().chain(resources).all(|resource| is_absolute_uri(resource)) {
             return Err(Misconfigured::ResourceMalformed);
         }
-        let main = Access { resources: self.resource.clone(), scope: String::new() };
+        let main = Access { resources: self.resource.clone(), ..Access::default() };
         let mut api = Vec::new();
         for (url, access) in &self.api {
             let access = access.as_ref().unwrap_or(&main);
             Scope::parse(&access.scope)?;
+            if access.exchanged_for.iter().flatten().any(String::is_empty) {
+                return Err(Misconfigured::AudienceMalformed);
+            }
             api.push((Destination::parse(url)?, access.clone()));
         }
         if self.clock_leeway > MAX_LEEWAY {
             return Err(Misconfigured::LeewayTooLong);
+        }
+        if [self.idle_limit, self.session_limit].into_iter().flatten().any(|limit| limit < Duration::from_secs(1)) {
+            return Err(Misconfigured::LimitZero);
+        }
+        if self.idle_limit.is_some_and(|limit| limit <= self.idle_warning) {
+            return Err(Misconfigured::IdleWarningTooLong);
         }
         let response_mode = self.response_mode.unwrap_or(self.response_type.response_mode());
         let hybrid = self.response_type == ResponseType::CodeIdToken;
@@ -479,6 +615,9 @@ impl Config {
             front_channel_logout_session_required: self.front_channel_logout_session_required,
             id_token_hint: self.id_token_hint,
             issuer,
+            #[cfg(feature = "popup")]
+            popup_redirect_uri: place(&self.popup_redirect)?,
+            limits: Limits { idle: self.idle_limit, warning: self.idle_warning, session: self.session_limit },
             post_logout_redirect_uri: place(&self.post_logout_redirect)?,
             registration: Registration {
                 client_id: self.client_id.clone(),
@@ -492,6 +631,7 @@ impl Config {
             pushed_authorization_requests: self.pushed_authorization_requests,
             renew_by_frame: self.renew_by_frame && here,
             renew_by_redirect: self.renew_by_redirect && here,
+            step_up: self.step_up,
             token_type: self.token_type,
             trusted_audiences: self.trusted_audiences.clone(),
             user_info: self.user_info,
@@ -514,11 +654,15 @@ pub struct Settings {
     pub(crate) front_channel_logout_session_required: bool,
     pub(crate) id_token_hint: bool,
     pub(crate) issuer: Issuer,
+    #[cfg(feature = "popup")]
+    pub(crate) popup_redirect_uri: HttpUrl,
+    pub(crate) limits: Limits,
     pub(crate) post_logout_redirect_uri: HttpUrl,
     pub(crate) registration: Registration,
     pub(crate) pushed_authorization_requests: bool,
     pub(crate) renew_by_frame: bool,
     pub(crate) renew_by_redirect: bool,
+    pub(crate) step_up: bool,
     pub(crate) token_type: TokenType,
     pub(crate) trusted_audiences: Vec<String>,
     pub(crate) user_info: UserInfoFormat,
@@ -528,9 +672,18 @@ pub struct Settings {
 fn apis(value: &Json) -> Option<Vec<(String, Option<Access>)>> {
     let one = |value: &Json| match value {
         Json::String(url) => Some((url.clone(), None)),
-        Json::Object(members) if members.iter().all(|(name, _)| matches!(name.as_str(), "url" | "resource" | "scopes")) => {
+        Json::Object(members)
+            if members.iter().all(|(name, _)| matches!(name.as_str(), "audience" | "exchange" | "resource" | "scopes" | "url")) =>
+        {
             let list = |name| value.get(name).map_or(Some(Vec::new()), Json::texts);
-            let access = Access { resources: list("resource")?, scope: list("scopes")?.join(" ") };
+            let audiences = list("audience")?;
+            let exchanged_for = match value.get("exchange") {
+                Some(Json::Bool(true)) => Some(audiences),
+                // A refresh token knows none.
+                None | Some(Json::Bool(false)) if audiences.is_empty() => None,
+                _ => return None,
+            };
+            let access = Access { resources: list("resource")?, scope: list("scopes")?.join(" "), exchanged_for };
             Some((value.text("url")?.to_owned(), Some(access)))
         }
         _ => None,

@@ -11,16 +11,12 @@ use std::{
 use super::{
     Keep, News, Redeemed, Session,
     flight::Flight,
-    renew,
     signal::{Signal, unless},
 };
-use crate::{
-    protocol::{
-        Discovery, Error, Granted, Interrupted, Metadata, Misbehaved, Misconfigured, Moment, Source, UnixTime,
-        device::{self, DeviceAuthorization, DeviceExchange, Due, Polled, Polling, Verification},
-        id_token::Beside,
-    },
-    session::Ended,
+use crate::protocol::{
+    Discovery, Error, Granted, Interrupted, Metadata, Misbehaved, Misconfigured, Moment, Source, UnixTime,
+    device::{self, DeviceAuthorization, DeviceExchange, Due, Polled, Polling, Verification},
+    id_token::Beside,
 };
 
 /// The sign-in that is under way, if there is one.
@@ -156,28 +152,21 @@ impl Keep {
         }
         // Whoever signs in is who counts, whatever was before: a sign-out that is still under way is not of this session.
         if self.mark().signed_out.is_some() {
-            self.note(|mark| mark.signed_out = None);
+            self.note(|mark| (mark.signed_out, mark.limit) = (None, None));
         }
         let before = Before { signed_out: None, line: None, ..*before };
         let tokens = self.begin_line(redeemed, None, None).await;
         drop(signing_in);
         let tokens = tokens.filter(|_| !self.is_given_up(&before)).ok_or(Interrupted::SignInNeeded)?;
         let session = tokens.session.clone();
-        // What was on its way for somebody else is not answered to who signs in now.
-        if self.session_now().is_some_and(|before| before.subject() != session.subject()) {
-            self.end(Ended::UserChanged);
-        }
-        self.install(tokens, None);
-        if let Some(changed) = renew::compare(&self.settings.registration.scope, &session.scope) {
-            self.tell(changed);
-        }
+        self.welcome(tokens, false);
         (self.report)(News::Session(session.clone()));
         Ok(session)
     }
 
     /// Polls until something comes of it, and says when that was asked for.
     async fn poll(
-        &self,
+        self: &Rc<Self>,
         metadata: &Metadata,
         authorization: &DeviceAuthorization,
         since: Moment,
@@ -227,6 +216,14 @@ impl Keep {
                 Some(self.verified(id_token, None, beside, metadata).await?)
             }
         };
-        Ok(Redeemed { granted, claims, id_token, nonce: None, since })
+        Ok(Redeemed {
+            granted,
+            claims,
+            id_token,
+            nonce: None,
+            since,
+            #[cfg(feature = "check-session")]
+            session_state: None,
+        })
     }
 }

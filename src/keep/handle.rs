@@ -1,6 +1,6 @@
 //! What a page knows of its keep.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     Keep, Session,
@@ -8,8 +8,10 @@ use super::{
     pending::NotTaken,
     ports::{Answer, Http},
 };
+#[cfg(feature = "check-session")]
+use crate::protocol::check_session::Said;
 use crate::{
-    protocol::{Callback, Claims, Error, FrontChannelLogout, Request, Response, Secret, SignIn},
+    protocol::{Callback, Claims, Error, FrontChannelLogout, Request, Response, Secret, SignIn, StepUp, UnixTime},
     session::Ended,
 };
 
@@ -68,6 +70,31 @@ impl Handle {
         Box::pin(keep.clone().begin_by_device())
     }
 
+    /// Begins a sign-in in a window of its own.
+    #[cfg(feature = "popup")]
+    pub fn begin_popup(&self, sign_in: SignIn) -> Answer<'static, Result<super::popup::PopupSignIn, Error>> {
+        let Handle::Here(keep) = self;
+        Box::pin(keep.clone().begin_popup(sign_in))
+    }
+
+    /// Hands over what came from such a window. `None` when it is no response to the sign-in with this `state`, which goes on then. When
+    /// this returns, the pending login has been used up otherwise.
+    #[cfg(feature = "popup")]
+    pub fn finish_popup(&self, state: &str, address: &str) -> Option<Answer<'static, Result<Session, Error>>> {
+        let Handle::Here(keep) = self;
+        Some(match keep.take_popup(state, address)? {
+            Ok(accepted) => Box::pin(keep.clone().redeem(accepted)),
+            Err(error) => Box::pin(async { Err(error) }),
+        })
+    }
+
+    /// Forgets such a sign-in: its response would be none.
+    #[cfg(feature = "popup")]
+    pub fn end_popup(&self, state: &str) {
+        let Handle::Here(keep) = self;
+        keep.forget_popup(&crate::protocol::StateDigest::of(state));
+    }
+
     /// Hands over a response. When this returns, before anything is awaited, the pending login has been used up.
     pub fn finish(&self, callback: Callback) -> Taken {
         let Handle::Here(keep) = self;
@@ -78,6 +105,13 @@ impl Handle {
             Err(NotTaken::OtherClient) => Taken::NotOurs,
             Err(NotTaken::Refused { error, return_to }) => Taken::Refused { error, return_to },
         }
+    }
+
+    /// A page says something of the provider's frame, to which it posted this message: what it shall post next, if anything.
+    #[cfg(feature = "check-session")]
+    pub fn check_session(&self, said: Said, about: String) -> Answer<'static, Result<Option<super::OpFrame>, Error>> {
+        let Handle::Here(keep) = self;
+        Box::pin(keep.clone().check_session(said, about))
     }
 
     /// Sends an API request with the access token: by the keep's own network, or by one that is only for this request.
@@ -117,6 +151,18 @@ impl Handle {
         keep.estranged.set(true);
     }
 
+    /// What a call waits for that its API wants of the user.
+    pub fn step_up(&self) -> Option<StepUp> {
+        let Handle::Here(keep) = self;
+        keep.step_up()
+    }
+
+    /// The user does not want to: what waits for that gets the answer that it had.
+    pub fn decline_step_up(&self) {
+        let Handle::Here(keep) = self;
+        keep.decline_step_up();
+    }
+
     /// Renews the access token, now.
     pub fn renew(&self) -> Answer<'static, Result<Session, Error>> {
         let Handle::Here(keep) = self;
@@ -127,6 +173,24 @@ impl Handle {
     pub fn wake(&self, returned: bool) {
         let Handle::Here(keep) = self;
         keep.wake(returned);
+    }
+
+    /// The user was active at this time.
+    pub fn active(&self, at: UnixTime) {
+        let Handle::Here(keep) = self;
+        keep.active(at);
+    }
+
+    /// How often activity is to be told at most; `None` if nobody asks for it.
+    pub fn rhythm(&self) -> Option<Duration> {
+        let Handle::Here(keep) = self;
+        keep.rhythm()
+    }
+
+    /// When the session ends unless the user is active, if the user was warned of that.
+    pub fn idle_ends(&self) -> Option<UnixTime> {
+        let Handle::Here(keep) = self;
+        keep.idle_ends()
     }
 
     /// Whether the page was asked to leave for the provider, and nobody has signed out since.
@@ -178,6 +242,9 @@ impl Handle {
         keep.end(Ended::SignedOut);
         keep.stop_listening();
         keep.note(|mark| *mark = Mark::default());
+        keep.forget_presence();
         super::pending::forget_all(&*keep.ports.store, &keep.settings.issuer, &keep.settings.registration.client_id);
+        #[cfg(feature = "popup")]
+        keep.popups.take();
     }
 }

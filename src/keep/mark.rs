@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use super::ports::Store;
-use crate::protocol::{Issuer, Json, StateDigest, UnixTime};
+use crate::{
+    protocol::{Issuer, Json, StateDigest, UnixTime},
+    session::{Ended, Presence},
+};
 
 /// How long a way that did not work is not tried again when a page is loaded.
 pub const CLOSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -26,6 +29,8 @@ pub(crate) struct Mark {
     pub(crate) line: Option<String>,
     /// When the user signed out.
     pub(crate) signed_out: Option<UnixTime>,
+    /// The limit that had passed then, if it was not the user's doing.
+    pub(crate) limit: Option<Ended>,
     /// What the `state` of the last sign-out at the provider is remembered by.
     pub(crate) sign_out_state: Option<String>,
     /// What the `state` of the last sign-in that asks nobody is remembered by.
@@ -50,6 +55,11 @@ impl Mark {
             sign_out_state: text("sign_out_state"),
             silent_state: text("silent_state"),
             signed_out: time("signed_out"),
+            limit: match text("limit").as_deref() {
+                Some("idle") => Some(Ended::Idle),
+                Some("session_limit") => Some(Ended::SessionLimit),
+                _ => None,
+            },
             frame_closed: time("frame_closed"),
             redirected: time("redirected"),
         }
@@ -64,11 +74,36 @@ impl Mark {
             ("sign_out_state", text(&self.sign_out_state)),
             ("silent_state", text(&self.silent_state)),
             ("signed_out", time(self.signed_out)),
+            ("limit", self.limit.map(|limit| if limit == Ended::Idle { "idle" } else { "session_limit" }.into())),
             ("frame_closed", time(self.frame_closed)),
             ("redirected", time(self.redirected)),
         ]);
         // What was noted before would be wrong.
         if *self == Mark::default() || store.write(key, &record.to_string()).is_err() {
+            store.remove(key);
+        }
+    }
+}
+
+/// When the user signed in and was active: where there are limits, a note of its own, because it is written often.
+pub(crate) mod presence {
+    use super::{Json, Presence, Store, UnixTime};
+
+    pub(crate) fn key(mark_key: &str) -> String {
+        [mark_key, ".active"].concat()
+    }
+
+    pub(crate) fn read(store: &dyn Store, key: &str) -> Presence {
+        let record = store.read(key).ok().flatten().filter(|text| text.len() < 200).and_then(|text| Json::parse(&text).ok());
+        let time = |name: &str| record.as_ref()?.get(name)?.as_number()?.floor().map(UnixTime::from_millis);
+        Presence { signed_in: time("signed_in"), active: time("active") }
+    }
+
+    pub(crate) fn write(presence: Presence, store: &dyn Store, key: &str) {
+        let time = |time: Option<UnixTime>| time.map(|time| Json::from(time.as_millis()));
+        let record = Json::object(vec![("signed_in", time(presence.signed_in)), ("active", time(presence.active))]);
+        // What was noted before would be wrong.
+        if store.write(key, &record.to_string()).is_err() {
             store.remove(key);
         }
     }

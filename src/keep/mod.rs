@@ -4,6 +4,8 @@
 //! responses of APIs, events and errors. None of them holds a token. Tokens go from the keep of one tab to that of another, sealed; a
 //! keep in a worker gives them to nobody.
 
+#[cfg(feature = "check-session")]
+mod check_session;
 mod config;
 #[cfg(feature = "device")]
 pub(crate) mod device;
@@ -16,12 +18,16 @@ mod handle;
 mod identity;
 mod journal;
 mod keys;
+mod limits;
 mod mark;
 mod pending;
+#[cfg(feature = "popup")]
+pub(crate) mod popup;
 pub mod ports;
 mod proof;
 mod renew;
 pub(crate) mod signal;
+mod step_up;
 mod tabs;
 mod tokens;
 
@@ -32,6 +38,8 @@ use std::{
 };
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+#[cfg(feature = "check-session")]
+pub use check_session::OpFrame;
 pub use config::{Config, MAX_LEEWAY, Settings};
 pub use event::Event;
 pub use fetch::Destination;
@@ -49,7 +57,8 @@ pub use mark::{CLOSED_FOR as FRAME_CLOSED_FOR, GRACE as SIGN_OUT_GRACE, REDIRECT
 pub use pending::MAX_PENDING;
 use ports::{Http, HttpFailure, Lock, Ports};
 pub use renew::{REACH, TURN};
-use signal::{InTab, Signal, unless, within};
+use signal::{InTab, Signal, unless};
+pub use step_up::PATIENCE as STEP_UP_PATIENCE;
 pub use tabs::{GIFT_PATIENCE, LOGOUT_PATIENCE, OFFER_PATIENCE};
 use tokens::{AccessToken, Line, Tokens};
 
@@ -57,10 +66,10 @@ use crate::{
     protocol::{
         self, Accepted, Access, AuthorizationCode, AuthorizationRequest, Cache, Callback, Challenge, Claims, Discovery, EndSession,
         Entropy, Error, Expected, FrontChannelLogout, Granted, Interrupted, Issuer, Json, Jwks, Metadata, Misbehaved, Misconfigured,
-        Moment, PendingLogin, Prompt, Request, Response, Scope, Secret, SignIn, Signed, SignedResponse, Source, StateDigest, UnixTime,
-        Unverified, authorize::authorize, id_token::Beside, logout, user_info,
+        Moment, PendingLogin, Prompt, Registration, Request, Response, Scope, Secret, SignIn, Signed, SignedResponse, Source, StateDigest,
+        StepUp, UnixTime, Unverified, authorize::authorize, id_token::Beside, logout, url::names_client_metadata, user_info,
     },
-    session::{BREATH, Ended, Input, Life, Rung},
+    session::{BREATH, Ended, Input, Life, Presence, Rung},
 };
 
 /// How long provider metadata is kept.
@@ -74,6 +83,9 @@ const LEAVE_ONCE: Duration = Duration::from_secs(10);
 
 /// The pauses before a question that changes nothing is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+
+/// [`Keep::heed`].
+type Heed = fn(&Rc<Keep>);
 
 /// A reading of the metadata, done or under way, and when it began.
 type Reading = (UnixTime, Flight<Result<Rc<Metadata>, Error>>);
@@ -108,6 +120,8 @@ pub struct Keep {
     generation: Cell<u64>,
     ending: Signal,
     signing_in: Cell<bool>,
+    // How limits are looked at. What never has a session does not carry what would end it.
+    heeding: Cell<Option<Heed>>,
     // Renewal.
     life: Cell<Life>,
     changed: Signal,
@@ -120,8 +134,14 @@ pub struct Keep {
     /// How many refresh tokens this tab presented, or may have.
     presentations: Cell<u64>,
     proofs: proof::Proofs,
+    #[cfg(feature = "check-session")]
+    monitor: check_session::Monitor,
     #[cfg(feature = "device")]
     device: device::Device,
+    // Sign-ins in windows of their own. They are here and nowhere else.
+    #[cfg(feature = "popup")]
+    popups: RefCell<Vec<PendingLogin>>,
+    step_ups: step_up::StepUps,
     // The other tabs.
     tabs: tabs::Tabs,
     // Another user signed in elsewhere: this page is not theirs.
@@ -162,20 +182,24 @@ struct Redeemed {
     id_token: Option<Secret<String>>,
     nonce: Option<Secret<String>>,
     since: Moment,
+    #[cfg(feature = "check-session")]
+    session_state: Option<String>,
 }
 
 impl Keep {
     /// A keep with nothing in it. It listens to the keeps of other tabs.
     pub fn new(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
         let keep = Keep::alone(settings, ports, report);
+        keep.heeding.set(Some(Keep::heed));
         keep.listen();
         keep
     }
 
-    /// The same, which listens to nobody.
+    /// The same, which listens to nobody, and never has a session.
     fn alone(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
         let client_id = &settings.registration.client_id;
         let (name, mark_key) = (mark::name(&settings.issuer, client_id), mark::Mark::key(&settings.issuer, client_id));
+        let life = Life::within(settings.limits);
         Rc::new(Keep {
             settings,
             ports,
@@ -188,7 +212,8 @@ impl Keep {
             generation: Cell::default(),
             ending: Signal::default(),
             signing_in: Cell::default(),
-            life: Cell::default(),
+            heeding: Cell::default(),
+            life: Cell::new(life),
             changed: Signal::default(),
             timer: Cell::default(),
             turn: RefCell::default(),
@@ -198,8 +223,13 @@ impl Keep {
             redirecting: Cell::default(),
             presentations: Cell::default(),
             proofs: proof::Proofs::default(),
+            #[cfg(feature = "check-session")]
+            monitor: check_session::Monitor::default(),
             #[cfg(feature = "device")]
             device: device::Device::default(),
+            #[cfg(feature = "popup")]
+            popups: RefCell::default(),
+            step_ups: step_up::StepUps::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
         })
@@ -228,26 +258,52 @@ impl Keep {
 
     /// Begins a sign-in: remembers what must survive the redirect, and says where to send the user.
     async fn begin(self: Rc<Self>, sign_in: SignIn, return_to: String) -> Result<Secret<String>, Error> {
-        sign_in.check()?;
-        if !self.ports.crypto.is_available() {
-            return Err(Misconfigured::InsecureContext.into());
-        }
-        let metadata = self.metadata().await?;
-        let entropy = self.entropy()?;
+        let is_silent = sign_in.prompt == [Prompt::None];
+        let registration = self.settings.registration.clone();
         // A key that does not come back binds a code to nobody.
-        let dpop_jkt = if self.ports.survives_navigation { self.thumbprint().await? } else { None };
-        let now = self.ports.clock.now();
-        let (request, login) = authorize(&metadata, &self.settings.registration, &sign_in, &entropy, return_to, now, dpop_jkt)?;
-        let url = self.url_of(request, &metadata).await?;
+        let (url, _, login) = self.authorized(registration, sign_in, return_to, self.ports.survives_navigation, None).await?;
         pending::remember(&*self.ports.store, &login, self.ports.clock.now())?;
-        if sign_in.prompt == [Prompt::None] {
+        if is_silent {
             self.note(|mark| mark.silent_state = Some(login.state().as_str().to_owned()));
         }
         Ok(url)
     }
 
+    /// Where to send the user, with which `state`, and what to remember of it. A hint says about whom the provider is asked.
+    async fn authorized(
+        self: &Rc<Self>,
+        registration: Registration,
+        sign_in: SignIn,
+        return_to: String,
+        bind: bool,
+        hint: Option<Secret<String>>,
+    ) -> Result<(Secret<String>, Secret<String>, PendingLogin), Error> {
+        sign_in.check()?;
+        if !self.ports.crypto.is_available() {
+            return Err(Misconfigured::InsecureContext.into());
+        }
+        let metadata = self.metadata().await?;
+        let is_silent = sign_in.prompt == [Prompt::None];
+        if !is_silent && !metadata.reads_client_metadata && names_client_metadata(&self.settings.registration.client_id).is_some() {
+            self.tell(Event::ClientMetadataUnsupported);
+        }
+        let entropy = self.entropy()?;
+        let dpop_jkt = if bind { self.thumbprint().await? } else { None };
+        let (request, login) = authorize(&metadata, &registration, &sign_in, &entropy, return_to, self.ports.clock.now(), dpop_jkt)?;
+        #[cfg(feature = "check-session")]
+        let request = match &hint {
+            Some(hint) => request.about(hint),
+            None => request,
+        };
+        #[cfg(not(feature = "check-session"))]
+        let _ = hint;
+        let [state, _] = &request.secrets;
+        let state = Secret::copied(state.expose());
+        Ok((self.url_of(request, &metadata).await?, state, login))
+    }
+
     /// Where to send the user with a request. It is pushed first if the provider or the app wants that, and then there is no other way.
-    async fn url_of(&self, request: AuthorizationRequest, metadata: &Metadata) -> Result<Secret<String>, Error> {
+    async fn url_of(self: &Rc<Self>, request: AuthorizationRequest, metadata: &Metadata) -> Result<Secret<String>, Error> {
         if !metadata.requires_pushed_requests && !self.settings.pushed_authorization_requests {
             return Ok(request.url(metadata));
         }
@@ -278,12 +334,15 @@ impl Keep {
         // Read before the future runs for the first time: who signs out from here on means this sign-in too.
         let generation = self.generation.get();
         self.signing_in.set(true);
-        let (state, begun, signed_out) = (accepted.login().state().clone(), accepted.login().begun, self.mark().signed_out);
+        let (state, begun, mark) = (accepted.login().state().clone(), accepted.login().begun, self.mark());
+        let signed_out = mark.signed_out;
+        // Nobody was asked: the user signed in before, if anybody knows when.
+        let silent = mark.silent_state.as_deref() == Some(state.as_str());
         async move {
-            // In another tab too.
+            // In another tab too. A limit that passed meanwhile is that of the session before.
             let is_unwanted = || {
-                let now = self.mark().signed_out;
-                (now.is_some() && now != signed_out) || self.is_unwanted(&state, begun)
+                let now = self.mark();
+                (now.signed_out.is_some() && now.limit.is_none() && now.signed_out != signed_out) || self.is_unwanted(&state, begun)
             };
             let outcome = self.redeemed(accepted, generation).await;
             let tokens = match outcome {
@@ -291,7 +350,7 @@ impl Keep {
                 // Whoever signs in is who counts, whatever was before: a sign-out that is still under way is not of this session.
                 Ok(redeemed) => {
                     if self.mark().signed_out.is_some() {
-                        self.note(|mark| mark.signed_out = None);
+                        self.note(|mark| (mark.signed_out, mark.limit) = (None, None));
                     }
                     Ok(self.begin_line(redeemed, None, None).await)
                 }
@@ -306,15 +365,27 @@ impl Keep {
             if mark.frame_closed.is_some() && mark.silent_state.as_deref() != Some(state.as_str()) {
                 self.note(|mark| mark.frame_closed = None);
             }
-            // What was on its way for somebody else is not answered to who signs in now.
-            if self.session_now().is_some_and(|before| before.subject() != session.subject()) {
-                self.end(Ended::UserChanged);
-            }
-            self.install(tokens, None);
-            if let Some(changed) = renew::compare(&self.settings.registration.scope, &session.scope) {
-                self.tell(changed);
-            }
-            Ok(session)
+            self.welcome(tokens, silent);
+            // A limit may have passed since anybody was asked.
+            if silent && self.tokens.borrow().is_none() { Err(Interrupted::SignInNeeded.into()) } else { Ok(session) }
+        }
+    }
+
+    /// The user signed in, with these tokens, perhaps without having been asked.
+    fn welcome(self: &Rc<Self>, tokens: Tokens, silent: bool) {
+        let session = tokens.session.clone();
+        // What was on its way for somebody else is not answered to who signs in now.
+        if self.session_now().is_some_and(|before| before.subject() != session.subject()) {
+            self.end(Ended::UserChanged);
+        }
+        #[cfg(feature = "check-session")]
+        self.monitor.begin_anew();
+        if !silent {
+            self.arrived();
+        }
+        self.install(tokens, None);
+        if let Some(changed) = renew::compare(&self.settings.registration.scope, &session.scope) {
+            self.tell(changed);
         }
     }
 
@@ -326,6 +397,8 @@ impl Keep {
         if code.login.dpop_jkt.is_some() && code.login.dpop_jkt != self.thumbprint().await? {
             return Err(Misbehaved::DpopKeyLost.into());
         }
+        #[cfg(feature = "check-session")]
+        let session_state = code.session_state.clone();
         let mut exchange = code.exchange(&metadata, self.settings.token_type)?;
         let since = self.ports.clock.moment();
         let answer = self.send(Source::Token, &mut exchange.request, None, &*self.ports.http).await?;
@@ -352,6 +425,8 @@ impl Keep {
             id_token: id_token.filter(|_| self.settings.discovery == Discovery::OpenId),
             nonce: Some(login.nonce),
             since,
+            #[cfg(feature = "check-session")]
+            session_state,
         })
     }
 
@@ -417,7 +492,9 @@ impl Keep {
 
     /// Begins a line of refresh tokens with what came for a code. `None` if it was to replace a line that is not in use any more.
     async fn begin_line(&self, redeemed: Redeemed, before: Option<String>, by: Option<Rung>) -> Option<Tokens> {
-        let Redeemed { mut granted, claims, id_token, nonce, since } = redeemed;
+        #[cfg(feature = "check-session")]
+        let session_state = redeemed.session_state;
+        let Redeemed { mut granted, claims, id_token, nonce, since, .. } = redeemed;
         let name = self.random_name().ok()?;
         // Without a channel nobody else gets it, and without a journal nobody may.
         let noted = self.tabs.are_heard()
@@ -431,7 +508,16 @@ impl Keep {
         let line = Line { name, refresh_token: granted.refresh_token.take(), number: 1, renewals: 0, spent: false, noted, shared };
         let token = AccessToken::new(self.settings.access.clone(), granted, since);
         let session = self.session(claims, &token, by);
-        Some(Tokens { line, access: vec![token], id_token, nonce, session })
+        Some(Tokens {
+            line,
+            access: vec![token],
+            id_token,
+            nonce,
+            #[cfg(feature = "check-session")]
+            session_state,
+            session,
+            presence: Presence::default(),
+        })
     }
 
     fn session(&self, claims: Option<Claims>, token: &AccessToken, renewed_by: Option<Rung>) -> Session {
@@ -524,10 +610,11 @@ impl Keep {
         }
     }
 
-    /// Sends a request with an access token, and once more with a new one if that was refused. It is aborted when the session ends.
+    /// Sends a request with an access token, and once more with a new one if that was refused, or when the user has authenticated as the API
+    /// wants it. It is aborted when the session ends.
     async fn call(self: &Rc<Self>, from: Source, mut request: Request, access: &Access, http: &dyn Http) -> Result<Response, Error> {
         let generation = self.generation.get();
-        let mut replay = request.replay;
+        let (mut replay, mut stepped_up) = (request.replay, false);
         loop {
             self.good_token(access).await?;
             // Who is signed in by now may be another user.
@@ -538,13 +625,28 @@ impl Keep {
                 let token = tokens.as_ref().and_then(|tokens| tokens.find(access)).ok_or(Interrupted::SignInNeeded)?;
                 (token.since, Secret::copied(token.token.expose()))
             };
-            let token_type = self.settings.token_type;
+            let (token_type, how) = (self.settings.token_type, self.how());
             request.authorize(token_type, &token);
             // A page that looked for its session found it meanwhile: that is no end.
             let answer = unless(self.ended_since(generation), self.send(from, &mut request, Some(&token), http)).await;
             let response = answer.ok_or(Interrupted::SignInNeeded)??.map_err(|failure| failure.of(from))?;
             let challenge = response.challenge_to(token_type);
-            let refused = response.status == 401 && !matches!(challenge, Some(Challenge::InsufficientScope { .. }));
+            let waits = self.settings.step_up && from == Source::Api && request.replay && response.status == 401;
+            if let Some(step_up) = challenge.as_ref().filter(|_| waits).and_then(StepUp::of) {
+                // Whatever it wants now: nobody is asked again and again for one call.
+                if stepped_up {
+                    return Err(Misbehaved::StepUpLoop.into());
+                }
+                stepped_up = self.stepped_up(step_up, how, generation, http).await?;
+                if !stepped_up {
+                    return Ok(response);
+                }
+                continue;
+            }
+            // No other token would do for these.
+            let otherwise =
+                matches!(challenge, Some(Challenge::InsufficientScope { .. } | Challenge::InsufficientUserAuthentication { .. }));
+            let refused = response.status == 401 && !otherwise;
             if !refused || !replay || !self.replace(access, used).await {
                 // Whether it wants a nonce is not to be seen. The app's developer can find out.
                 if refused && self.is_bound() && response.header("www-authenticate").is_none() {
@@ -563,6 +665,8 @@ impl Keep {
             let (tokens, now) = (self.tokens.borrow(), self.ports.clock.moment());
             tokens.as_ref().and_then(|tokens| tokens.find(access)).is_some_and(|token| token.is_good(now))
         };
+        // First: this may be what is done first after the device has slept.
+        self.heed();
         if is_good() {
             return Ok(());
         }
@@ -601,7 +705,9 @@ impl Keep {
             self.note(|mark| {
                 mark.line = None;
                 mark.signed_out = Some(now);
+                mark.limit = None;
             });
+            self.forget_presence();
             #[cfg(feature = "device")]
             self.give_up_device();
         }
@@ -618,12 +724,20 @@ impl Keep {
         let line = self.tokens.take().map(|tokens| tokens.line.name);
         self.obtaining.take();
         self.redirecting.set(false);
+        #[cfg(feature = "check-session")]
+        self.monitor.begin_anew();
+        self.forget_step_ups();
         match reason {
             Ended::Expired | Ended::Rejected => {
                 self.note(|mark| mark.line = mark.line.take().filter(|marked| Some(marked) != line.as_ref()))
             }
             // It was noted before, or the note is somebody else's by now.
-            Ended::SignedOut | Ended::SignedOutAtProvider | Ended::SignedOutElsewhere | Ended::UserChanged => {}
+            Ended::Idle
+            | Ended::SessionLimit
+            | Ended::SignedOut
+            | Ended::SignedOutAtProvider
+            | Ended::SignedOutElsewhere
+            | Ended::UserChanged => {}
         }
         self.ending.raise();
         self.tell(Event::Ended(reason));
@@ -658,14 +772,7 @@ impl Keep {
                     return Ok(None);
                 }
                 if let Some(refresh_token) = refresh_token {
-                    let outcome = within(&*keep.ports.clock, REVOCATION_PATIENCE, keep.revoke(&refresh_token)).await;
-                    let outcome = outcome.unwrap_or(Err(Interrupted::TimedOut { from: Source::Revocation }.into()));
-                    told = outcome == Ok(true);
-                    match outcome {
-                        Ok(false) => {}
-                        Ok(true) => keep.tell(Event::Revoked(Ok(()))),
-                        Err(error) => keep.tell(Event::Revoked(Err(error))),
-                    }
+                    told = keep.revoked(&refresh_token).await;
                 }
             }
             if !at_provider || done_elsewhere { Ok(None) } else { keep.leaving(id_token, told).await.map(Some) }
@@ -742,19 +849,24 @@ impl Keep {
             claims.is_some_and(|claims| said.means(&claims, required))
         };
         if here {
-            let line = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
-            self.end(Ended::SignedOutAtProvider);
-            if let Some((name, shared)) = line {
-                if self.is_bound() {
-                    self.sign_out_line(&name).await;
-                } else if shared {
-                    let _ = journal::sign_out(&self.ports, &self.name, &name).await;
-                }
-                self.announce_sign_out(&name);
-            }
+            self.signed_out_at_provider().await;
             return true;
         }
         self.tell_logout(said).await
+    }
+
+    /// Ends the session here, and then in the other tabs.
+    async fn signed_out_at_provider(self: &Rc<Self>) {
+        let line = self.tokens.borrow().as_ref().map(|tokens| (tokens.line.name.clone(), tokens.line.shared));
+        self.end(Ended::SignedOutAtProvider);
+        if let Some((name, shared)) = line {
+            if self.is_bound() {
+                self.sign_out_line(&name).await;
+            } else if shared {
+                let _ = journal::sign_out(&self.ports, &self.name, &name).await;
+            }
+            self.announce_sign_out(&name);
+        }
     }
 
     /// Has the signature of a token checked, with keys that are read again if none of them fits.

@@ -171,6 +171,11 @@ pub trait Http {
     /// A request whose answer is dropped is aborted.
     fn send<'a>(&'a self, request: &'a Request) -> Answer<'a, Result<Response, HttpFailure>>;
 
+    /// Answers when nobody wants an answer from here any more, of a network that is only for one request. A call that waits is not sent then.
+    fn given_up(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
     /// Finds out whether anybody answers at a URL: what they answer is not looked at.
     fn reach<'a>(&'a self, url: &'a str, deadline: Duration) -> Answer<'a, Result<(), HttpFailure>>;
 }

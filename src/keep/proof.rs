@@ -55,7 +55,7 @@ impl Keep {
     /// When nothing came of it, for sure: it was not sent, or the server said that it did nothing. The answer of a network that failed
     /// says nothing like that.
     pub(super) async fn send(
-        &self,
+        self: &Rc<Self>,
         from: Source,
         request: &mut Request,
         access_token: Option<&Secret<String>>,
@@ -69,7 +69,11 @@ impl Keep {
         let mut repeated = false;
         loop {
             let proof = self.proof(&request.method, &url, access_token).await?;
-            // Nothing is sent after a sign-out that came while the proof was made.
+            // Nothing is sent after a sign-out that came while the proof was made, or after a limit that passed. A sign-in is of the next
+            // session.
+            if let Some(heed) = self.heeding.get().filter(|_| !self.signing_in.get()) {
+                heed(self);
+            }
             self.unless_ended_since(generation)?;
             request.set("dpop", proof);
             let response = match http.send(request).await {

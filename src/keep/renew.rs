@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        Access, Claims, Discovery, Error, Granted, HttpUrl, Interrupted, Kind, Metadata, Misbehaved, Moment, Presented, Prompt, Refresh,
-        Scope, Secret, SignIn, Source, Unverified, authorize::authorize, id_token::Renewed,
+        Access, AccessTokenExchange, Claims, Discovery, Error, Granted, HttpUrl, Interrupted, Kind, Metadata, Misbehaved, Moment,
+        Presented, Prompt, Refresh, Scope, Secret, SignIn, Source, Unverified, id_token::Renewed,
     },
     session::{BREATH, Chance, Effect, Ended, Fall, Input, Life, Rung, Rungs},
 };
@@ -51,6 +51,11 @@ impl Fallen {
 impl Keep {
     /// Tells the life of the session what happened, and does what follows.
     pub(super) fn feed(self: &Rc<Self>, input: Input) {
+        self.heed();
+        self.step(input);
+    }
+
+    pub(super) fn step(self: &Rc<Self>, input: Input) {
         let (life, effects) = self.life.get().step(input, self.ports.clock.moment(), self.chance());
         self.follow(life, effects);
     }
@@ -74,22 +79,26 @@ impl Keep {
     fn perform(self: &Rc<Self>, effect: Effect) {
         let keep = self.clone();
         match effect {
+            Effect::Active => self.tell(Event::Active),
             Effect::Climb(Rung::Redirect) => self.redirect(),
             Effect::Climb(rung) => {
                 // As of now: it may be over before it begins.
                 let (generation, before) = (self.generation.get(), self.token_age(&self.settings.access));
                 self.spawn(async move { keep.climb(rung, generation, before).await });
             }
+            Effect::End(reason) if reason.is_limit() => self.retire(reason),
             Effect::End(reason) => self.drop_tokens(reason),
             Effect::Lock => self.spawn(async move {
                 let turn = keep.turn().await;
                 keep.turn.replace(turn);
                 keep.feed(Input::Locked);
             }),
+            Effect::Note => self.note_presence(),
             Effect::Settled => (self.report)(News::Settled),
             Effect::SignInNeeded => self.tell(Event::SignInNeeded),
             Effect::Unlock => drop(self.turn.take()),
             Effect::Wake(after) => self.set_timer(after),
+            Effect::Warn(ends) => self.tell(Event::IdleSoon { ends }),
         }
     }
 
@@ -111,8 +120,10 @@ impl Keep {
     pub(super) fn wake(self: &Rc<Self>, returned: bool) {
         // At once, before anything is shown or asked: who signed out elsewhere is out.
         let line = self.tokens.borrow().as_ref().map(|tokens| tokens.line.name.clone());
-        if line.is_some() && self.mark().signed_out.is_some() {
-            self.end(Ended::SignedOutElsewhere);
+        if line.is_some()
+            && let Some(reason) = self.ended_elsewhere()
+        {
+            self.end(reason);
             return;
         }
         if line.is_some() {
@@ -146,12 +157,12 @@ impl Keep {
             None => self.mark().signed_out.is_some(),
         };
         if still && out {
-            self.end(Ended::SignedOutElsewhere);
+            self.end(self.ended_elsewhere().unwrap_or(Ended::SignedOutElsewhere));
         }
     }
 
     /// Waits for this tab's turn. Without locks it waits for itself alone: the journal keeps the tabs apart.
-    async fn turn(&self) -> Option<Box<dyn Lock>> {
+    pub(super) async fn turn(&self) -> Option<Box<dyn Lock>> {
         let name = ["tokenkeep.", &self.name].concat();
         // Not all that wait give up at the same time.
         let patience = TURN.saturating_add(self.chance().of(TURN));
@@ -173,7 +184,7 @@ impl Keep {
                 true => return,
                 false => Err(Fallen::Closed(None)),
             },
-            (_, Rung::Frame) => self.by_frame().await,
+            (_, Rung::Frame) => self.by_frame(None).await,
             (_, Rung::Redirect) => return,
         };
         // What another tab handed over meanwhile is no failure.
@@ -258,6 +269,7 @@ impl Keep {
             return Err(Fallen::Closed(None));
         }
 
+        self.heed();
         let since = self.ports.clock.moment();
         // Not where the tokens are: they may be dropped meanwhile.
         let request = {
@@ -339,7 +351,7 @@ impl Keep {
         match journal::claim(&self.ports, &self.name, name, number, by).await {
             Ok(Claim::Ours) => Ok(()),
             Ok(Claim::Rejected) => Err(Fallen::Over(Ended::Rejected)),
-            Ok(Claim::SignedOut) => Err(Fallen::Over(Ended::SignedOutElsewhere)),
+            Ok(Claim::SignedOut) => Err(Fallen::Over(self.ended_elsewhere().unwrap_or(Ended::SignedOutElsewhere))),
             // Whoever presented it has what came for it, or may still get it.
             Ok(Claim::Taken(ago)) if ago < journal::LEASE => Err(self.let_them_first().await),
             Ok(Claim::Taken(_) | Claim::Replaced) => Err(Fallen::Closed(None)),
@@ -428,9 +440,11 @@ impl Keep {
 
     /// The session goes on with this token.
     fn renewed(self: &Rc<Self>, token: AccessToken, claims: Option<Claims>, by: Rung) {
+        let says;
         let news = {
             let mut tokens = self.tokens.borrow_mut();
             let Some(tokens) = tokens.as_mut() else { return };
+            says = claims.is_some();
             let claims = claims.or(tokens.session.claims.clone());
             let before = std::mem::replace(&mut tokens.session, self.session(claims, &token, Some(by)));
             let news = (tokens.session.clone(), compare(&before.scope, &token.scope), token.since, token.lifetime);
@@ -449,13 +463,21 @@ impl Keep {
             self.tell(scope);
         }
         (self.report)(News::Session(session));
+        if says {
+            self.authenticated(false);
+        }
     }
 
     /// Tokens from another tab, or from a frame, or from the user's signing in, in place of those that were here.
     pub(super) fn install(self: &Rc<Self>, tokens: Tokens, by: Option<Rung>) {
         let Some((since, lifetime)) = tokens.main().map(|token| (token.since, token.lifetime)) else { return };
-        let session = tokens.session.clone();
+        let (session, presence, generation) = (tokens.session.clone(), tokens.presence, self.generation.get());
         *self.tokens.borrow_mut() = Some(tokens);
+        // A limit may have passed on the way. They are revoked then, and dropped.
+        self.hear_presence(presence);
+        if self.generation.get() != generation {
+            return;
+        }
         self.obtaining.borrow_mut().retain(|(.., failed)| failed.is_none());
         self.estranged.set(false);
         self.note_line();
@@ -470,6 +492,7 @@ impl Keep {
             self.tell(Event::Renewed { by });
             (self.report)(News::Session(session));
         }
+        self.authenticated(by.is_none());
     }
 
     /// A token of its own for this access, by the refresh token.
@@ -498,6 +521,9 @@ impl Keep {
     }
 
     async fn obtained(self: &Rc<Self>, access: &Access) -> Result<(), Error> {
+        if access.exchanged_for.is_some() {
+            return self.exchanged(access).await;
+        }
         let before = self.token_age(access);
         let _turn = self.turn().await;
         let generation = self.generation.get();
@@ -518,15 +544,7 @@ impl Keep {
         };
         match outcome {
             Ok((token, _)) => {
-                let asked = Scope::parse(&access.scope).unwrap_or_default();
-                let changed = if access.scope.is_empty() { None } else { compare(&asked, &token.scope) };
-                if let Some(tokens) = self.tokens.borrow_mut().as_mut() {
-                    tokens.put(token);
-                }
-                self.announce();
-                if let Some(changed) = changed {
-                    self.tell(changed);
-                }
+                self.put(token);
                 Ok(())
             }
             Err(Fallen::Closed(error)) => Err(error.unwrap_or(Interrupted::SignInNeeded.into())),
@@ -538,6 +556,40 @@ impl Keep {
         }
     }
 
+    /// A token for the one that the user signed in for. That one stays what it is, so nobody waits for a turn.
+    async fn exchanged(self: &Rc<Self>, access: &Access) -> Result<(), Error> {
+        let generation = self.generation.get();
+        self.good_token(&self.settings.access).await?;
+        let metadata = self.metadata().await?;
+        self.unless_ended_since(generation)?;
+        let (subject_token, granted) = {
+            let tokens = self.tokens.borrow();
+            let token = tokens.as_ref().and_then(Tokens::main).ok_or(Interrupted::SignInNeeded)?;
+            (Secret::copied(token.token.expose()), token.scope.clone())
+        };
+        let (client_id, token_type) = (&self.settings.registration.client_id, self.settings.token_type);
+        let mut exchange = AccessTokenExchange::new(&metadata, client_id, &subject_token, token_type, access, &granted);
+        let since = self.ports.clock.moment();
+        let answer = self.send(Source::Token, &mut exchange.request, None, &*self.ports.http).await?;
+        let granted = exchange.finish(&answer.map_err(|failure| failure.of(Source::Token))?)?;
+        self.unless_ended_since(generation)?;
+        self.put(AccessToken::new(access.clone(), granted, since));
+        Ok(())
+    }
+
+    /// Keeps a token for an access, for the other tabs too.
+    fn put(self: &Rc<Self>, token: AccessToken) {
+        let asked = Scope::parse(&token.access.scope).unwrap_or_default();
+        let changed = if token.access.scope.is_empty() { None } else { compare(&asked, &token.scope) };
+        if let Some(tokens) = self.tokens.borrow_mut().as_mut() {
+            tokens.put(token);
+        }
+        self.announce();
+        if let Some(changed) = changed {
+            self.tell(changed);
+        }
+    }
+
     /// Which token there is for an access: when it was asked for.
     pub(super) fn token_age(&self, access: &Access) -> Option<Moment> {
         self.tokens.borrow().as_ref().and_then(|tokens| tokens.find(access)).map(|token| token.since)
@@ -545,21 +597,18 @@ impl Keep {
 
     // The hidden frame
 
-    async fn by_frame(self: &Rc<Self>) -> Result<(), Fallen> {
+    /// Asks in a hidden frame, about the user of this ID token if one is given.
+    pub(super) async fn by_frame(self: &Rc<Self>, hint: Option<Secret<String>>) -> Result<(), Fallen> {
         let (generation, age) = (self.generation.get(), self.token_age(&self.settings.access));
         let expected = self.session_now().and_then(|session| session.subject().map(str::to_owned));
         let before = self.line_in_use().await?;
         let metadata = self.metadata().await.map_err(Fallen::before)?;
         self.reach(&metadata.authorization_endpoint, Source::Authorization).await.map_err(Fallen::before)?;
-        let entropy = self.entropy().map_err(Fallen::before)?;
         let silent = SignIn::default().prompt([Prompt::None]);
-        // The page stays, and the key with it.
-        let dpop_jkt = self.thumbprint().await.map_err(|error| Fallen::before(error.into()))?;
-        let (mut registration, now) = (self.settings.registration.clone(), self.ports.clock.now());
+        let mut registration = self.settings.registration.clone();
         registration.response_mode = registration.response_mode.in_frame(registration.response_type);
-        let (request, login) = authorize(&metadata, &registration, &silent, &entropy, String::new(), now, dpop_jkt)
-            .map_err(|error| Fallen::Closed(Some(error.into())))?;
-        let url = self.url_of(request, &metadata).await.map_err(Fallen::before)?;
+        // The page stays, and the key with it.
+        let (url, _, login) = self.authorized(registration, silent, String::new(), true, hint).await.map_err(Fallen::before)?;
         self.unless_signed_out_elsewhere()?;
         if self.generation.get() != generation {
             return Err(Fallen::Closed(None));
@@ -641,7 +690,14 @@ impl Keep {
     }
 
     fn signed_out_elsewhere(&self) -> Fallen {
-        if self.tokens.borrow().is_some() { Fallen::Over(Ended::SignedOutElsewhere) } else { Fallen::Closed(None) }
+        let reason = self.ended_elsewhere().unwrap_or(Ended::SignedOutElsewhere);
+        if self.tokens.borrow().is_some() { Fallen::Over(reason) } else { Fallen::Closed(None) }
+    }
+
+    /// Why the session is over, if that is noted.
+    pub(super) fn ended_elsewhere(&self) -> Option<Ended> {
+        let mark = self.mark();
+        mark.signed_out.map(|_| mark.limit.unwrap_or(Ended::SignedOutElsewhere))
     }
 
     /// Remembers that a frame does not work here.
@@ -701,7 +757,7 @@ impl Keep {
         if mark.line != line || mark.signed_out.is_some() {
             self.note(|mark| {
                 mark.line = line;
-                mark.signed_out = None;
+                (mark.signed_out, mark.limit) = (None, None);
             });
         }
     }

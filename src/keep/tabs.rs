@@ -17,8 +17,8 @@ use super::{
     tokens::{Tokens, is_name},
 };
 use crate::{
-    protocol::{Claims, Discovery, FrontChannelLogout, Json, StateDigest, Unverified, id_token::Renewed},
-    session::{Ended, Rung},
+    protocol::{Claims, Discovery, FrontChannelLogout, Json, StateDigest, UnixTime, Unverified, id_token::Renewed},
+    session::{Ended, Presence, Rung},
 };
 
 /// How long another tab may take to say that it is signed in.
@@ -41,6 +41,8 @@ const VERSION: u64 = 1;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Message {
+    /// The user was active at this time.
+    Active { at: UnixTime },
     /// Who is signed in?
     Hello { from: String },
     /// I am.
@@ -78,6 +80,7 @@ impl Message {
         let optional = |name: &str| message.text(name).map(str::to_owned);
         let text = |name: &str| optional(name).unwrap_or_default();
         Some(match message.text("type")? {
+            "active" => Message::Active { at: UnixTime::from_millis(number("at")?) },
             "hello" => Message::Hello { from: text("from") },
             "session" => Message::Session(Offer {
                 from: text("from"),
@@ -98,6 +101,7 @@ impl Message {
     fn write(&self) -> String {
         let text = |text: &String| Some(Json::from(text));
         let (kind, members) = match self {
+            Message::Active { at } => ("active", vec![("at", Some(at.as_millis().into()))]),
             Message::Hello { from } => ("hello", vec![("from", text(from))]),
             Message::Session(Offer { from, line, number, renewals, user }) => {
                 let (number, renewals) = (Some(Json::from(*number)), Some(Json::from(*renewals)));
@@ -182,6 +186,10 @@ impl Keep {
         self.tabs.post(&Message::SignedOut { line: line.to_owned() });
     }
 
+    pub(super) fn announce_activity(&self, at: UnixTime) {
+        self.tabs.post(&Message::Active { at });
+    }
+
     fn offer(&self) -> Option<Offer> {
         let tokens = self.tokens.borrow();
         let Tokens { line, session, .. } = tokens.as_ref().filter(|tokens| tokens.line.shared)?;
@@ -196,6 +204,7 @@ impl Keep {
     fn hear(self: &Rc<Self>, message: Message) {
         let name = self.tabs.name();
         match message {
+            Message::Active { at } => self.hear_presence(Presence { signed_in: None, active: Some(at) }),
             Message::Hello { from } if from != name => self.announce(),
             Message::Session(offer) if offer.from != name && is_name(&offer.line) && !self.is_bound() => self.hear_of(offer),
             Message::Ask { to, key, .. } if to == name => {
@@ -212,8 +221,8 @@ impl Keep {
             }
             // Whatever line it was: this tab may not have heard of the latest one.
             Message::SignedOut { .. } if self.tokens.borrow().is_some() => {
-                if self.mark().signed_out.is_some() {
-                    self.end(Ended::SignedOutElsewhere);
+                if let Some(reason) = self.ended_elsewhere() {
+                    self.end(reason);
                 } else {
                     let keep = self.clone();
                     self.spawn(async move { keep.look_up().await });
@@ -328,7 +337,7 @@ impl Keep {
         let text = {
             let tokens = self.tokens.borrow();
             let Some(tokens) = tokens.as_ref().filter(|tokens| tokens.line.shared) else { return };
-            tokens.to_text(self.ports.clock.moment())
+            tokens.to_text(self.ports.clock.moment(), self.life.get().presence())
         };
         if let Ok(sealed) = self.ports.crypto.seal(&text, &key).await {
             self.tabs.post(&Message::Give { key, sealed });

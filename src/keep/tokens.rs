@@ -3,9 +3,11 @@
 use std::{fmt, time::Duration};
 
 use super::Session;
+#[cfg(feature = "check-session")]
+use crate::protocol::check_session;
 use crate::{
     protocol::{Access, Granted, Json, Lifetime, Moment, Scope, Secret, UnixTime},
-    session::SHORTEST_LIFE,
+    session::{Presence, SHORTEST_LIFE},
 };
 
 /// The tokens of a session.
@@ -15,7 +17,11 @@ pub(crate) struct Tokens {
     pub(crate) access: Vec<AccessToken>,
     pub(crate) id_token: Option<Secret<String>>,
     pub(crate) nonce: Option<Secret<String>>,
+    #[cfg(feature = "check-session")]
+    pub(crate) session_state: Option<String>,
     pub(crate) session: Session,
+    /// What another tab that handed them over knew of the user.
+    pub(crate) presence: Presence,
 }
 
 /// The line of refresh tokens that began with a sign-in: each is presented once, and followed by the next.
@@ -84,7 +90,7 @@ impl Tokens {
     }
 
     /// As text, for another tab. What is said of times is what is left, because no other tab has this one's clocks.
-    pub(crate) fn to_text(&self, now: Moment) -> Secret<String> {
+    pub(crate) fn to_text(&self, now: Moment, presence: Presence) -> Secret<String> {
         let millis = |span: Duration| Json::from(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
         let secret = |secret: &Option<Secret<String>>| secret.as_ref().map(|secret| Json::from(secret.expose()));
         let access = self.access.iter().map(|token| {
@@ -94,6 +100,7 @@ impl Tokens {
                 ("details", (!token.details.is_empty()).then(|| Json::Array(token.details.clone()))),
                 ("scope", Some((&token.access.scope).into())),
                 ("resources", Some((&*token.access.resources).into())),
+                ("audiences", token.access.exchanged_for.as_deref().map(Json::from)),
                 ("left", token.lifetime.map(|lifetime| millis(lifetime.saturating_sub(now.since(token.since))))),
             ])
         });
@@ -104,8 +111,12 @@ impl Tokens {
             ("refresh_token", secret(&self.line.refresh_token)),
             ("id_token", secret(&self.id_token)),
             ("nonce", secret(&self.nonce)),
+            #[cfg(feature = "check-session")]
+            ("session_state", self.session_state.as_ref().map(Json::from)),
             ("access", Some(Json::Array(access.collect()))),
             ("at", Some(now.wall.as_millis().into())),
+            ("signed_in", presence.signed_in.map(|at| at.as_millis().into())),
+            ("active", presence.active.map(|at| at.as_millis().into())),
         ]);
         Secret::new(document.to_string())
     }
@@ -128,7 +139,11 @@ impl Tokens {
             // What has ended is not good for a moment longer.
             let ended = if left == Some(Duration::ZERO) { SHORTEST_LIFE } else { Duration::ZERO };
             access.push(AccessToken {
-                access: Access { resources: token.strings("resources").ok()??, scope: token.text("scope").unwrap_or_default().to_owned() },
+                access: Access {
+                    resources: token.strings("resources").ok()??,
+                    scope: token.text("scope").unwrap_or_default().to_owned(),
+                    exchanged_for: token.strings("audiences").ok()?,
+                },
                 token: secret(token, "token")?,
                 scope: Scope::parse(token.text("granted").unwrap_or_default()).ok()?,
                 details: token.get("details").and_then(Json::as_array).unwrap_or_default().to_vec(),
@@ -137,7 +152,9 @@ impl Tokens {
             });
         }
         let session = session(access.first()?);
+        let time = |name| number(&document, name).map(UnixTime::from_millis);
         Some(Tokens {
+            presence: Presence { signed_in: time("signed_in"), active: time("active") },
             line: Line {
                 name: document.text("line").filter(|name| is_name(name))?.to_owned(),
                 refresh_token: secret(&document, "refresh_token"),
@@ -151,6 +168,8 @@ impl Tokens {
             access,
             id_token: secret(&document, "id_token"),
             nonce: secret(&document, "nonce"),
+            #[cfg(feature = "check-session")]
+            session_state: document.text("session_state").and_then(check_session::session_state).map(str::to_owned),
             session,
         })
     }

@@ -39,7 +39,7 @@ pub use components::{FrontChannelLogout, RequireSignIn, SignInCallback, SignedIn
 use crate::{
     keep::{Config, Event, Session},
     page::{Client, SignOut, State, Subscription},
-    protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn, UnixTime},
+    protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn, StepUp, UnixTime},
     session::Rung,
 };
 
@@ -48,7 +48,9 @@ use crate::{
 pub struct Auth {
     state: RwSignal<State>,
     leaving: RwSignal<bool>,
+    idle_ends: RwSignal<Option<UnixTime>>,
     sign_in_needed: RwSignal<bool>,
+    step_up: RwSignal<Option<StepUp>>,
     connection: StoredValue<Option<Connection>, LocalStorage>,
 }
 
@@ -106,17 +108,26 @@ impl Auth {
         Auth {
             state: RwSignal::new(State::Unknown),
             leaving: RwSignal::new(false),
+            idle_ends: RwSignal::new(None),
             sign_in_needed: RwSignal::new(false),
+            step_up: RwSignal::new(None),
             connection: StoredValue::new_local(None),
         }
     }
 
     fn connect(self, client: Client, observe: impl Fn(&Event) + 'static) {
-        let sign_in_needed = self.sign_in_needed;
+        let (sign_in_needed, step_up, idle_ends) = (self.sign_in_needed, self.step_up, self.idle_ends);
         let events = client.on_event(move |event| {
             let needed = matches!(event, Event::SignInNeeded);
             if needed || matches!(event, Event::Ended(_) | Event::Renewed { .. } | Event::SignedIn) {
                 let _ = sign_in_needed.try_set(needed);
+            }
+            match event {
+                Event::StepUpNeeded(wanted) => drop(step_up.try_set(Some(wanted.clone()))),
+                Event::StepUpSettled => drop(step_up.try_set(None)),
+                Event::IdleSoon { ends } => drop(idle_ends.try_set(Some(*ends))),
+                Event::Active | Event::Ended(_) => drop(idle_ends.try_set(None)),
+                _ => {}
             }
             observe(event);
         });
@@ -181,6 +192,46 @@ impl Auth {
         self.sign_in_needed.get()
     }
 
+    /// What a call waits for that its API wants of the user, with [`Config::step_up`]: the question to put to them. Tracks.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use tokenkeep::{SignIn, leptos::use_auth};
+    ///
+    /// #[component]
+    /// fn StepUp() -> impl IntoView {
+    ///     let auth = use_auth();
+    ///     move || auth.step_up().map(|step_up| view! {
+    ///         <p>"This needs another proof of who you are."</p>
+    ///         <button on:click=move |_| auth.sign_in_with(SignIn::from(&step_up))>"Go on"</button>
+    ///         <button on:click=move |_| auth.decline_step_up()>"Not now"</button>
+    ///     })
+    /// }
+    /// ```
+    pub fn step_up(self) -> Option<StepUp> {
+        self.step_up.get()
+    }
+
+    /// The user does not want to: see [`Client::decline_step_up`].
+    pub fn decline_step_up(self) {
+        if let Some(client) = self.client() {
+            client.decline_step_up();
+        }
+    }
+
+    /// When the session ends unless the user is active, as soon as that is near ([`Config::idle_limit`]): the time for a countdown, and for
+    /// a button that calls [`Auth::stay_active`]. `None` at any other time. Tracks.
+    pub fn idle_ends(self) -> Option<UnixTime> {
+        self.idle_ends.get()
+    }
+
+    /// The user is active: see [`Client::stay_active`].
+    pub fn stay_active(self) {
+        if let Some(client) = self.client() {
+            client.stay_active();
+        }
+    }
+
     /// Whether the browser is about to leave for the provider: the time for a button to be disabled. Tracks.
     pub fn is_leaving(self) -> bool {
         self.leaving.get()
@@ -205,6 +256,27 @@ impl Auth {
                 let _ = leaving.await;
             });
         }
+    }
+
+    /// Signs in in a window of its own: see `Client::sign_in_with_popup`. Call it in the click itself.
+    #[cfg(feature = "popup")]
+    pub fn sign_in_with_popup(self) {
+        self.sign_in_with_popup_with(SignIn::default());
+    }
+
+    /// Signs in in a window of its own, asking for something particular.
+    #[cfg(feature = "popup")]
+    pub fn sign_in_with_popup_with(self, sign_in: SignIn) {
+        #[cfg(target_family = "wasm")]
+        if let Some(client) = self.client() {
+            let signing_in = client.sign_in_with_popup(sign_in);
+            spawn_local(async move {
+                // Who signed in, or what failed, is in the state by now.
+                let _ = signing_in.await;
+            });
+        }
+        #[cfg(not(target_family = "wasm"))]
+        let _ = sign_in;
     }
 
     /// Renews the access token now, by whatever way works. It is done by itself in time. A failure is an event, and the session goes on

@@ -1,4 +1,5 @@
-//! What a reviewer asks: which attacks were thought of, why the defaults are as they are, and where we differ from a specification.
+//! What a reviewer asks: which attacks were thought of, why the defaults are as they are, and where we differ from a specification. And what
+//! everybody asks: how to.
 
 #[doc = include_str!("threats.md")]
 pub mod threats {}
@@ -9,7 +10,12 @@ pub mod defaults {}
 #[doc = include_str!("spec.md")]
 pub mod spec {}
 
+// Its snippets need what they are about.
+#[cfg(any(not(doctest), all(feature = "leptos", feature = "popup", feature = "worker")))]
+#[doc = include_str!("howto.md")]
+pub mod howto {}
+
 /// The snippets of the README, compiled.
-#[cfg(all(doctest, feature = "leptos"))]
+#[cfg(all(doctest, feature = "leptos", feature = "popup"))]
 #[doc = include_str!("../../README.md")]
 pub mod readme {}

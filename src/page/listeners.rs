@@ -19,6 +19,14 @@ struct List<T> {
 #[must_use = "the callback is called only as long as this lives"]
 pub struct Subscription(Box<dyn Fn()>);
 
+impl Subscription {
+    /// What does this in the end.
+    #[cfg(feature = "check-session")]
+    pub(crate) fn ending(end: impl Fn() + 'static) -> Subscription {
+        Subscription(Box::new(end))
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
         (self.0)();

@@ -3,6 +3,8 @@
 #[cfg(feature = "device")]
 mod device;
 mod listeners;
+#[cfg(feature = "popup")]
+mod popup;
 pub mod ports;
 mod redirect;
 mod wire;
@@ -16,6 +18,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "popup")]
+pub use crate::keep::popup::PopupSignIn;
 #[cfg(feature = "device")]
 pub use device::DeviceSignIn;
 use listeners::Listeners;
@@ -26,6 +30,8 @@ pub(crate) use redirect::place;
 #[cfg(feature = "worker")]
 pub use worker::{Kept, Worker};
 
+#[cfg(feature = "check-session")]
+use crate::{keep::OpFrame, protocol::check_session::Said};
 use crate::{
     keep::{
         self, Config, Event, Handle, Keep, Leaving, News, Session,
@@ -33,8 +39,8 @@ use crate::{
         ports::{Answer, Clock, Http, Ports, Tasks},
     },
     protocol::{
-        Callback, Claims, Error, FrontChannelLogout, HttpUrl, Interrupted, Misbehaved, Misconfigured, Prompt, Request, Response, Secret,
-        SignIn, Source, UnixTime,
+        Callback, Claims, Error, FrontChannelLogout, HttpUrl, Initiated, Interrupted, Issuer, Misbehaved, Misconfigured, Prompt, Request,
+        Response, Secret, SignIn, Source, StepUp, UnixTime,
     },
     session::Ended,
 };
@@ -108,6 +114,7 @@ pub struct Pages(Rc<Serving>);
 struct Serving {
     keep: Handle,
     tasks: Rc<dyn Tasks>,
+    issuer: Issuer,
     redirect_uri: HttpUrl,
     clock: Rc<dyn Clock>,
     pages: RefCell<Vec<Weak<Inner>>>,
@@ -130,14 +137,26 @@ pub(crate) trait Link {
     fn sign_in(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<(), Error>>;
     #[cfg(feature = "device")]
     fn sign_in_by_device(self: Rc<Self>) -> Answer<'static, Result<DeviceSignIn, Error>>;
+    #[cfg(feature = "popup")]
+    fn begin_popup(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<PopupSignIn, Error>>;
+    #[cfg(feature = "popup")]
+    fn finish_popup(self: Rc<Self>, state: &str, address: &str) -> Answer<'static, Result<Option<Session>, Error>>;
+    #[cfg(feature = "popup")]
+    fn end_popup(self: Rc<Self>, state: &str, why: Interrupted) -> Answer<'static, Result<(), Error>>;
+    #[cfg(feature = "check-session")]
+    fn check_session(self: Rc<Self>, said: Said, about: String) -> Answer<'static, Result<Option<OpFrame>, Error>>;
     fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>>;
     fn fetch(self: Rc<Self>, http: Option<Rc<dyn Http>>, request: Request) -> Answer<'static, Result<Response, Error>>;
     fn access_token(self: Rc<Self>, url: &str) -> Answer<'static, Result<Secret<String>, Error>>;
     fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>>;
     fn renew(self: Rc<Self>) -> Answer<'static, Result<Session, Error>>;
+    fn step_up(&self) -> Option<StepUp>;
+    fn decline_step_up(&self);
     fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>>;
     fn signed_out_just_now(&self) -> bool;
     fn front_channel_logout(self: Rc<Self>) -> Answer<'static, bool>;
+    fn issuer(&self) -> Option<Issuer>;
+    fn stay_active(&self);
     fn place(&self, url: &str) -> String;
     fn close(&self);
 }
@@ -191,6 +210,7 @@ impl Pages {
             });
             Serving {
                 tasks: ports.tasks.clone(),
+                issuer: settings.issuer.clone(),
                 redirect_uri: settings.registration.redirect_uri.clone(),
                 clock: ports.clock.clone(),
                 keep: Handle::Here(Keep::new(settings, ports, report)),
@@ -212,6 +232,15 @@ impl Pages {
                     page.wake(wake);
                 }
             }));
+            if let Some(rhythm) = self.0.keep.rhythm() {
+                let page = inner.clone();
+                let active = move |at| {
+                    if let Some(page) = page.upgrade() {
+                        page.active(at);
+                    }
+                };
+                navigation.on_activity(rhythm, Rc::new(active));
+            }
             Inner {
                 serving: self.0.clone(),
                 // A page of another origin around this one is not shown who is signed in.
@@ -325,6 +354,41 @@ impl Client {
         self.0.clone().finish_sign_in()
     }
 
+    /// Reads the address of the app's `initiate_login_uri`, to which a portal or the provider sends users who shall sign in
+    /// ([OpenID Connect Core §4](https://openid.net/specs/openid-connect-core-1_0.html#ThirdPartyInitiatedLogin)): what to call
+    /// [`Client::sign_in`] with, or `None` when nobody asks for a sign-in there. It only reads.
+    ///
+    /// The user goes on to `target_link_uri` if that is a place of this app, else to its root. Whoever makes a link can start a sign-in
+    /// with it, as which user they hint at: that is what the link is for, and no more than that is done. The provider still asks who
+    /// the user is, or knows it. So never sign in by itself who is signed in already, and take the parameters out of the address first,
+    /// or the way back leads to the provider again.
+    ///
+    /// ```no_run
+    /// # async fn page(client: tokenkeep::Client, address: &str) -> Result<(), tokenkeep::Error> {
+    /// if let Some(sign_in) = client.initiated_sign_in(address)? {
+    ///     client.sign_in(sign_in).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Misbehaved::IssuerMismatch`] when it names another provider: nothing is asked there. An app with several providers asks each of
+    /// its clients. Others when the request is doubled, cannot be decoded or is longer than 8 KiB.
+    pub fn initiated_sign_in(&self, address: &str) -> Result<Option<SignIn>, Error> {
+        let issuer = self.0.issuer().ok_or(Misconfigured::IssuerMalformed)?;
+        let Some(Initiated { login_hint, target_link_uri }) = Initiated::read(address, &issuer)? else { return Ok(None) };
+        let path = |place: &str| place.split(['?', '#']).next().map(str::to_owned);
+        let target = self.0.place(&target_link_uri.unwrap_or_else(|| "/".to_owned()));
+        // Back here it would begin again, and so on.
+        let again = path(&target) == path(&self.0.place(address));
+        let sign_in = SignIn::default().return_to(if again { "/".to_owned() } else { target });
+        Ok(Some(match login_hint {
+            Some(hint) => sign_in.login_hint(hint),
+            None => sign_in,
+        }))
+    }
+
     /// Calls an API: with the token if it is one of [`Config::api`], and not at all otherwise. Redirects are not followed.
     ///
     /// A response that says no is a response: [`Response::challenge`] tells why a 401 is one.
@@ -362,6 +426,39 @@ impl Client {
         self.0.clone().user_info()
     }
 
+    /// Watches whether the user is still signed in at the provider, as long as somebody is signed in here and the page is seen
+    /// ([OpenID Connect Session Management](https://openid.net/specs/openid-connect-session-1_0.html)): the provider's
+    /// `check_session_iframe` is asked every four seconds. When it says `changed`, the provider is asked once in a hidden frame
+    /// (`prompt=none`, with the ID token as `id_token_hint` in that frame's URL), however many pages share the keep. The same user: the
+    /// session goes on with new tokens. Nobody, or somebody else: it ends ([`Ended::SignedOutAtProvider`], [`Ended::UserChanged`]).
+    ///
+    /// It works only where the browser gives the provider's frame its cookies: where provider and app are one site, or third-party cookies
+    /// are allowed. Where it cannot work it stops and says why ([`Event::SessionMonitorStopped`]), and the session goes on. On a server
+    /// it does nothing.
+    ///
+    /// ```no_run
+    /// # fn app(client: &tokenkeep::Client) {
+    /// let monitoring = client.monitor_session(); // until it is dropped
+    /// # }
+    /// ```
+    #[cfg(feature = "check-session")]
+    pub fn monitor_session(&self) -> Subscription {
+        #[cfg(target_family = "wasm")]
+        return crate::browser::monitor(self);
+        #[cfg(not(target_family = "wasm"))]
+        Subscription::ending(|| {})
+    }
+
+    /// What a script that asks the provider's frame says to the keep, and what it shall post next; `None` when there is nothing to watch.
+    /// [`Client::monitor_session`] does all of it.
+    ///
+    /// # Errors
+    /// When the provider's metadata cannot be read: nothing is known then.
+    #[cfg(feature = "check-session")]
+    pub fn check_session(&self, said: Said, about: &str) -> impl Future<Output = Result<Option<OpFrame>, Error>> + use<> {
+        self.0.clone().check_session(said, about.to_owned())
+    }
+
     /// Renews the access token now, by whatever way works. It is done by itself in time: this is for who knows that something
     /// changed at the provider.
     ///
@@ -369,6 +466,32 @@ impl Client {
     /// When nobody is signed in, or no way led to a new token. The session goes on with the one that is there.
     pub fn renew(&self) -> impl Future<Output = Result<Session, Error>> + use<> {
         self.0.clone().renew()
+    }
+
+    /// What a call waits for that its API wants of the user ([`Config::step_up`]): the question to put to them.
+    ///
+    /// Who agrees signs in with it ([`SignIn::from`]), in this page or in another that has the same keep. What waits in a page that leaves for
+    /// the provider is lost with it, and calls again when it is back.
+    ///
+    /// ```
+    /// # async fn ask(client: tokenkeep::Client, agrees: bool) -> Result<(), tokenkeep::Error> {
+    /// use tokenkeep::SignIn;
+    ///
+    /// match client.step_up() {
+    ///     Some(step_up) if agrees => client.sign_in(SignIn::from(&step_up).return_to("/transfer")).await?,
+    ///     _ => client.decline_step_up(),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn step_up(&self) -> Option<StepUp> {
+        self.0.step_up()
+    }
+
+    /// The user does not want to: calls that wait for [`Client::step_up`] get the answer that asked for it. Another one may follow, for other
+    /// calls.
+    pub fn decline_step_up(&self) {
+        self.0.decline_step_up();
     }
 
     /// Signs out. When this returns, before anything is awaited, the tokens are gone here. Then the other tabs are told, the refresh
@@ -394,6 +517,13 @@ impl Client {
     /// from the app's tabs too.
     pub fn front_channel_logout(&self) -> impl Future<Output = bool> + use<> {
         self.0.clone().front_channel_logout()
+    }
+
+    /// The user is active, as the app knows: by a button that says "stay signed in", or by a film that is being watched
+    /// ([`Config::idle_limit`]). It is so in all tabs. What a key, a pointer or a finger does need not be said. A session that has ended
+    /// stays ended.
+    pub fn stay_active(&self) {
+        self.0.stay_active();
     }
 
     /// Where a URL of the app lies: path, query and hash. What is elsewhere becomes the root.
@@ -438,6 +568,27 @@ impl Link for Inner {
         Box::pin(device::begin(self))
     }
 
+    #[cfg(feature = "popup")]
+    fn begin_popup(self: Rc<Self>, sign_in: SignIn) -> Answer<'static, Result<PopupSignIn, Error>> {
+        Box::pin(popup::begin(self, sign_in))
+    }
+
+    #[cfg(feature = "popup")]
+    fn finish_popup(self: Rc<Self>, state: &str, address: &str) -> Answer<'static, Result<Option<Session>, Error>> {
+        popup::finish(self, state, address)
+    }
+
+    #[cfg(feature = "popup")]
+    fn end_popup(self: Rc<Self>, state: &str, why: Interrupted) -> Answer<'static, Result<(), Error>> {
+        let error = popup::end(&self, state, why);
+        Box::pin(async { Err(error) })
+    }
+
+    #[cfg(feature = "check-session")]
+    fn check_session(self: Rc<Self>, said: Said, about: String) -> Answer<'static, Result<Option<OpFrame>, Error>> {
+        Box::pin(async move { if self.estranged.get() { Ok(None) } else { self.serving.keep.check_session(said, about).await } })
+    }
+
     fn finish_sign_in(self: Rc<Self>) -> Answer<'static, Result<Finished, Error>> {
         self.arrive();
         let known = self.arriving.borrow().clone();
@@ -478,6 +629,16 @@ impl Link for Inner {
         Box::pin(async move { self.theirs()?.renew().await })
     }
 
+    fn step_up(&self) -> Option<StepUp> {
+        self.theirs().ok()?.step_up()
+    }
+
+    fn decline_step_up(&self) {
+        if let Ok(keep) = self.theirs() {
+            keep.decline_step_up();
+        }
+    }
+
     fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>> {
         let work = self.serving.keep.sign_out(reach == SignOut::Provider);
         self.forget();
@@ -510,6 +671,14 @@ impl Link for Inner {
         Box::pin(self.serving.keep.front_channel_logout(FrontChannelLogout::read(&self.navigation.address())))
     }
 
+    fn issuer(&self) -> Option<Issuer> {
+        Some(self.serving.issuer.clone())
+    }
+
+    fn stay_active(&self) {
+        self.active(self.serving.clock.now());
+    }
+
     fn place(&self, url: &str) -> String {
         redirect::place(&*self.navigation, url, &self.serving.redirect_uri)
     }
@@ -526,6 +695,12 @@ impl Inner {
         if self.estranged.get() { Err(Interrupted::SignInNeeded) } else { Ok(&self.serving.keep) }
     }
 
+    fn active(&self, at: UnixTime) {
+        if let Ok(keep) = self.theirs() {
+            keep.active(at);
+        }
+    }
+
     fn hear(self: &Rc<Self>, news: &News) {
         match news {
             News::Ended(reason) => {
@@ -535,7 +710,9 @@ impl Inner {
                 self.forget();
             }
             // It is not news where nobody was signed in.
-            News::Event(Event::Ended(_)) if !self.is_signed_in() => {}
+            News::Event(Event::Active | Event::Ended(_) | Event::IdleSoon { .. }) if !self.is_signed_in() => {}
+            // What a call of another user waits for.
+            News::Event(Event::StepUpNeeded(_) | Event::StepUpSettled) if self.estranged.get() => {}
             News::Event(event) => self.told.events.tell(event),
             News::Redirect => {
                 let inner = self.clone();
@@ -577,7 +754,15 @@ impl Inner {
             self.set(State::SignedIn(session.clone()));
             if new {
                 self.told.events.tell(&Event::SignedIn);
+                self.say_idle_ends();
             }
+        }
+    }
+
+    /// The user was warned before this page was there to hear it.
+    fn say_idle_ends(&self) {
+        if let Some(ends) = self.serving.keep.idle_ends() {
+            self.told.events.tell(&Event::IdleSoon { ends });
         }
     }
 
@@ -587,6 +772,13 @@ impl Inner {
             self.told.leavings.tell(&false);
         }
         self.serving.keep.wake(wake == Wake::Returned);
+        // It heard nothing meanwhile.
+        if wake == Wake::Returned && self.is_signed_in() && self.serving.keep.rhythm().is_some() {
+            match self.serving.keep.idle_ends() {
+                Some(_) => self.say_idle_ends(),
+                None => self.told.events.tell(&Event::Active),
+            }
+        }
     }
 
     async fn depart(self: Rc<Self>, sign_in: SignIn) -> Result<(), Error> {
@@ -681,6 +873,7 @@ impl Inner {
                 self.estranged.set(false);
                 self.set(State::SignedIn(session.clone()));
                 self.told.events.tell(&Event::SignedIn);
+                self.say_idle_ends();
                 // In the other pages, too.
                 self.serving.hear(&News::Session(session.clone()));
                 Ok(Finished::SignedIn { session, return_to: return_to.unwrap_or_default() })

@@ -1,6 +1,8 @@
 //! What the outside must offer a page.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
+
+use crate::protocol::UnixTime;
 
 /// The address bar, and where it may go.
 pub trait Navigation {
@@ -30,6 +32,9 @@ pub trait Navigation {
 
     /// Calls back, as long as this lives, when there is reason to look at the clock again.
     fn on_wake(&self, callback: Rc<dyn Fn(Wake)>);
+
+    /// Calls back, as long as this lives, with the time when the user does something: once in `rhythm` at most.
+    fn on_activity(&self, rhythm: Duration, callback: Rc<dyn Fn(UnixTime)>);
 }
 
 /// Who frames a page.

@@ -5,7 +5,7 @@ use super::{Finished, State};
 use crate::{
     keep::{Event, Session},
     protocol::{
-        Json,
+        Json, MonitorStopped,
         wire::{Wire, names},
     },
     session::{Ended, Rung},
@@ -23,11 +23,24 @@ names! {
 names! {
     Ended {
         Expired = "expired",
+        Idle = "idle",
         Rejected = "rejected",
+        SessionLimit = "session_limit",
         SignedOut = "signed_out",
         SignedOutAtProvider = "signed_out_at_provider",
         SignedOutElsewhere = "signed_out_elsewhere",
         UserChanged = "user_changed",
+    }
+}
+
+names! {
+    MonitorStopped {
+        AlwaysChanged = "always_changed",
+        Error = "error",
+        FrameBlocked = "frame_blocked",
+        NoAnswer = "no_answer",
+        NoSessionState = "no_session_state",
+        NotOffered = "not_offered",
     }
 }
 
@@ -133,12 +146,15 @@ macro_rules! events {
 }
 
 events! {
+    Active = "active",
     ApiAnswered { url, status } = "api_answered",
     CallbackReceived = "callback_received",
+    ClientMetadataUnsupported = "client_metadata_unsupported",
     CodeRedeemed = "code_redeemed",
     Ended(reason) = "ended",
     Failed(error) = "failed",
     IdTokenVerified { algorithm } = "id_token_verified",
+    IdleSoon { ends } = "idle_soon",
     KeysRead = "keys_read",
     MetadataRead = "metadata_read",
     Redirecting = "redirecting",
@@ -146,9 +162,13 @@ events! {
     RenewalFailed { by, error, pause } = "renewal_failed",
     Revoked(outcome) = "revoked",
     ScopeChanged { missing, added } = "scope_changed",
+    SessionChanged = "session_changed",
+    SessionMonitorStopped { reason } = "session_monitor_stopped",
     SignedIn = "signed_in",
     SignedOutAtProvider = "signed_out_at_provider",
     SignInNeeded = "sign_in_needed",
+    StepUpNeeded(sign_in) = "step_up_needed",
+    StepUpSettled = "step_up_settled",
 }
 
 /// What may be absent must still be of its type.
@@ -188,8 +208,8 @@ mod tests {
     use crate::{
         keep::Config,
         protocol::{
-            Access, Acr, Algorithm, ClockSkew, Error, Interrupted, Misbehaved, Misconfigured, Prompt, ProviderError, ResponseMode, SignIn,
-            Source, UnixTime, Unreadable, UserInfoFormat,
+            Access, Acr, Algorithm, Challenge, ClockSkew, Error, Interrupted, Misbehaved, Misconfigured, Prompt, ProviderError,
+            ResponseMode, SignIn, Source, StepUp, UnixTime, Unreadable, UserInfoFormat,
         },
     };
 
@@ -243,14 +263,45 @@ mod tests {
     fn events_cross() {
         use Event::*;
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let plain = [CallbackReceived, CodeRedeemed, KeysRead, MetadataRead, Redirecting, SignedIn, SignedOutAtProvider, SignInNeeded];
+        let plain = [
+            Active,
+            CallbackReceived,
+            ClientMetadataUnsupported,
+            CodeRedeemed,
+            KeysRead,
+            MetadataRead,
+            Redirecting,
+            SessionChanged,
+            SignedIn,
+            SignedOutAtProvider,
+            SignInNeeded,
+            StepUpSettled,
+        ];
         plain.iter().for_each(crosses);
+        for reason in [
+            MonitorStopped::AlwaysChanged,
+            MonitorStopped::Error,
+            MonitorStopped::FrameBlocked,
+            MonitorStopped::NoAnswer,
+            MonitorStopped::NoSessionState,
+            MonitorStopped::NotOffered,
+        ] {
+            crosses(&SessionMonitorStopped { reason });
+        }
+        for (acr_values, max_age) in [(words(&["a", "urn:b"]), None), (words(&[]), Some(0)), (words(&["c"]), Some(300))] {
+            let max_age = max_age.map(Duration::from_secs);
+            let challenge = Challenge::InsufficientUserAuthentication { acr_values, max_age };
+            crosses(&StepUpNeeded(StepUp::of(&challenge).unwrap()));
+        }
         crosses(&ApiAnswered { url: "https://api.example/orders".into(), status: 204 });
         crosses(&ScopeChanged { missing: words(&["orders:write"]), added: words(&[]) });
+        crosses(&IdleSoon { ends: UnixTime::from_millis(1_800_000_000_123) });
         crosses(&Revoked(Ok(())));
         for reason in [
             super::Ended::Expired,
+            super::Ended::Idle,
             super::Ended::Rejected,
+            super::Ended::SessionLimit,
             super::Ended::SignedOut,
             super::Ended::SignedOutAtProvider,
             super::Ended::SignedOutElsewhere,
@@ -293,6 +344,8 @@ mod tests {
             .dangerous_front_channel_logout_without_session()
             .dpop(true)
             .id_token_hint(true)
+            .idle_limit(Duration::from_secs(900))
+            .idle_warning(Duration::from_secs(30))
             .oauth_only()
             .post_logout_redirect_path("/bye")
             .redirect_uri("https://app.example/callback")
@@ -301,6 +354,8 @@ mod tests {
             .resource("https://api.example.com/")
             .response_mode(ResponseMode::Fragment)
             .scopes("openid orders:read")
+            .step_up(true)
+            .session_limit(Duration::from_secs(43_200))
             .trusted_audience("other")
             .user_info(UserInfoFormat::Signed);
         for config in [every, Config::new("https://login.example.com", "my-app")] {

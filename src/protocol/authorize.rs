@@ -410,6 +410,16 @@ impl SignIn {
         self
     }
 
+    /// Who was said to sign in, if that was.
+    pub fn hinted(&self) -> Option<&str> {
+        self.login_hint.as_deref()
+    }
+
+    /// Where the user shall be afterwards, if that was said.
+    pub fn returns_to(&self) -> Option<&str> {
+        self.return_to.as_deref()
+    }
+
     /// Languages that the user reads, in the order of preference (BCP 47).
     pub fn ui_locales(mut self, locales: impl IntoIterator<Item = impl Into<String>>) -> SignIn {
         self.ui_locales = locales.into_iter().map(Into::into).collect();
@@ -521,6 +531,16 @@ impl AuthorizationRequest {
     /// Where to send the user.
     pub fn url(&self, metadata: &Metadata) -> Secret<String> {
         Secret::new(metadata.authorization_endpoint.with_query(self.form.expose()))
+    }
+
+    /// The same with `id_token_hint`: only about this user
+    /// ([OpenID Connect Core §3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+    #[cfg(feature = "check-session")]
+    pub(crate) fn about(mut self, id_token: &Secret<String>) -> AuthorizationRequest {
+        let mut form = self.form.expose().clone();
+        form::append(&mut form, "id_token_hint", id_token.expose());
+        self.form = Secret::new(form);
+        self
     }
 }
 

@@ -196,6 +196,9 @@ pub struct AuthorizationCode {
     pub(crate) login: PendingLogin,
     /// Who signed in, by the ID token beside the code.
     pub(crate) subject: Option<String>,
+    /// What the provider remembers of the session, if it says so in a way that can be used.
+    #[cfg(feature = "check-session")]
+    pub(crate) session_state: Option<String>,
 }
 
 /// A code, and an ID token beside it that nobody has verified.
@@ -332,7 +335,19 @@ impl PendingLogin {
         };
         let state = Secret::copied(callback.one("state")?.ok_or(Misbehaved::StateMissing)?.expose());
         let with_id_token = self.response_type == ResponseType::CodeIdToken;
-        let code = AuthorizationCode { code, state, login: self, subject: None };
+        // There twice, or unreadable, it is no use; nothing else depends on it.
+        #[cfg(feature = "check-session")]
+        let session_state = callback.one("session_state").ok().flatten();
+        #[cfg(feature = "check-session")]
+        let session_state = session_state.and_then(|state| super::check_session::session_state(state.expose()).map(str::to_owned));
+        let code = AuthorizationCode {
+            code,
+            state,
+            login: self,
+            subject: None,
+            #[cfg(feature = "check-session")]
+            session_state,
+        };
         match id_token {
             Some(_) if !with_id_token => Err(Misbehaved::UnexpectedToken.into()),
             Some(id_token) => Ok(Accepted::Hybrid(HybridResponse { code, id_token: Secret::copied(id_token.expose()) })),

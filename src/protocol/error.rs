@@ -194,13 +194,19 @@ errors! {
     #[derive(Clone, Copy)]
     Interrupted {
         Busy = "busy": "another tab is renewing the session at this moment",
-        #[cfg(feature = "device")]
-        Cancelled = "cancelled": "the sign-in on another device was given up here",
+        #[cfg(any(feature = "device", feature = "popup"))]
+        Cancelled = "cancelled": "the sign-in on another device, or in a window of its own, was given up here",
         #[cfg(feature = "device")]
         DeviceCodeExpired = "device_code_expired": "nobody entered the code on another device in time: begin again, with another code",
         FrameTimedOut = "frame_timed_out": "the provider did not answer in a hidden frame: it may forbid being framed, or want to show a page",
         KeepGone = "keep_gone": "the worker that kept the session has gone: reload the page",
         Offline { from: Source } = "offline": "the browser is offline",
+        #[cfg(feature = "popup")]
+        PopupBlocked = "popup_blocked": "the browser opened no window: ask for it in the click itself, before anything is awaited, or call `sign_in`",
+        #[cfg(feature = "popup")]
+        PopupClosed = "popup_closed": "the user closed the window before the sign-in was done",
+        #[cfg(feature = "popup")]
+        PopupSuperseded = "popup_superseded": "another sign-in in a window was begun after this one",
         SignInNeeded = "sign_in_needed": "nobody is signed in: call `sign_in` first",
         StorageBlocked = "storage_blocked": "the browser blocks storage for this site, so a sign-in could not be finished after the redirect",
         StorageFull = "storage_full": "the browser's storage for this site is full, so a sign-in could not be finished after the redirect",
@@ -253,6 +259,7 @@ errors! {
         SignInExpired = "sign_in_expired": "the sign-in took too long",
         StateMissing = "state_missing": "the response has no state",
         StateUnknown = "state_unknown": "no sign-in that was started in this browser waits for this response",
+        StepUpLoop = "step_up_loop": "the API asks for a stronger sign-in, or a more recent one, although the user has just done that: it must look at what the provider says of it (RFC 9470)",
         SubjectInvalid = "subject_invalid": "the ID token does not name a subject",
         TokenTypeUnknown = "token_type_unknown": "the access token is of a type that this client did not ask for",
         UnexpectedStatus { from: Source, status: u16 } = "unexpected_status": "a server answered with a status that it must not",
@@ -274,7 +281,7 @@ errors! {
         AuthorizationSet = "authorization_set": "a request must not bring its own `Authorization` or `DPoP` header: remove it, the token is added for you",
         #[cfg(feature = "confidential")]
         ClientAuthenticationMalformed = "client_authentication_malformed": "a confidential client has either a `client_secret` of visible characters, for `authentication` by `client_secret_basic` or `client_secret_post`, or a `private_key` for `private_key_jwt`",
-        ClientIdMalformed = "client_id_malformed": "`client_id` must be the identifier that the provider gave to this app: visible ASCII characters",
+        ClientIdMalformed = "client_id_malformed": "`client_id` must be the identifier that the provider gave to this app: visible ASCII characters; one that is a URL must be https with a path, without fragment, user name and dot segments",
         #[cfg(feature = "confidential")]
         ClientKeyUnusable = "client_key_unusable": "the private key of this client does not sign: it must be a key for ES256, ES384, ES512, PS256, PS384, PS512, RS256, RS384, RS512 or Ed25519, that may be used for that, and an RSA key as JWK must name its `alg`",
         ClientSecret = "client_secret": "a page cannot keep a `client_secret`: remove it, and register the app at the provider as a public client with PKCE",
@@ -293,10 +300,12 @@ errors! {
         FormPostReceiverMissing = "form_post_receiver_missing": "`response_mode` form_post needs a service worker or a server that receives the form at the redirect URI: say that there is one with `form_post_receiver`",
         FrameBlocked = "frame_blocked": "this page's Content-Security-Policy forbids a frame at the provider: add the provider's origin to `frame-src`",
         Framed = "framed": "the app is framed by another site, where a sign-in could be tricked out of a user: open it in a window of its own",
+        IdleWarningTooLong = "idle_warning_too_long": "`idle_warning` must be shorter than `idle_limit`: it is 60 seconds unless said otherwise",
         InsecureContext = "insecure_context": "this page has no WebCrypto: serve it over https, or from localhost",
         IssuerMalformed = "issuer_malformed": "`issuer` must be an https URL (http only on this machine) without query or fragment, exactly as the provider writes it",
         KeepUnavailable = "keep_unavailable": "no worker started to keep the tokens: look whether its script is where it should be, and whether `worker-src` and `script-src` of the Content-Security-Policy allow it",
         LeewayTooLong = "leeway_too_long": "`clock_leeway` must be at most 300 seconds: for a clock that is further off there is `clock_skew`",
+        LimitZero = "limit_zero": "`idle_limit` and `session_limit` must be at least a second: leave out the one that is not wanted",
         NoWindow = "no_window": "there is no page here: a client can be opened in a browser window only",
         OpenidMissing = "openid_missing": "`scopes` must contain `openid`, or the app says that it only wants OAuth with `oauth_only`",
         OptionMissing { option: &'static str } = "option_missing": "an option that is required is not there",
@@ -313,6 +322,7 @@ errors! {
         #[cfg(feature = "confidential")]
         RevocationUnavailable = "revocation_unavailable": "the provider has no revocation endpoint: the token is good until it expires",
         ScopeMalformed = "scope_malformed": "`scopes` must be words of visible ASCII characters without quotes and back slashes, one space between",
+        StepUpUnverifiable = "step_up_unverifiable": "`step_up` needs an ID token that says how the user signed in: without `oauth_only`",
         TokenIsKept = "token_is_kept": "the access token stays in the keep: call the API with `fetch`, or see what `dangerous_expose_access_token` costs",
         #[cfg(feature = "confidential")]
         TokenTypeMalformed = "token_type_malformed": "the type of a token in an exchange must be an absolute URI (RFC 8693 §3)",

@@ -70,7 +70,7 @@ impl Target {
         if !self.audiences.is_empty() {
             return Err(Misconfigured::OptionUnknown { option: "audience".to_owned() });
         }
-        Ok(Access { resources: self.resources.clone(), scope: self.scope.clone() })
+        Ok(Access { resources: self.resources.clone(), scope: self.scope.clone(), exchanged_for: None })
     }
 
     /// `scope`: words with one space between.

@@ -18,6 +18,7 @@
 pub mod authorize;
 pub mod callback;
 pub mod challenge;
+pub mod check_session;
 #[cfg(feature = "confidential")]
 pub mod client_authentication;
 #[cfg(feature = "device")]
@@ -29,6 +30,7 @@ pub mod form;
 pub mod grant;
 pub mod http;
 pub mod id_token;
+pub mod initiated;
 pub mod jose;
 pub mod json;
 pub mod logout;
@@ -48,10 +50,12 @@ pub use authorize::{
 #[cfg(feature = "implicit")]
 pub use callback::IdTokenResponse;
 pub use callback::{Accepted, AuthorizationCode, Callback, HybridResponse, SignedResponse};
-pub use challenge::Challenge;
+pub use challenge::{Challenge, StepUp};
+pub use check_session::MonitorStopped;
 pub use error::{Error, Interrupted, Kind, Misbehaved, Misconfigured, ProviderError, Source, Unreadable};
 pub use http::{Cache, Request, Response};
 pub use id_token::{Claims, Expected};
+pub use initiated::Initiated;
 pub use jose::{Algorithm, Hash, Jwk, Jwks, KeyParameters, SignatureCheck, Signed, Unverified};
 pub use json::{Json, Number};
 pub use logout::{EndSession, FrontChannelLogout};
@@ -60,6 +64,6 @@ pub use provider::{Discovery, Issuer, Metadata};
 pub use pushed::PushedRequest;
 pub use secret::Secret;
 pub use time::{ClockSkew, Lifetime, Moment, UnixTime};
-pub use token::{Access, CodeExchange, Granted, Presented, Redeemed, Refresh, TokenType};
+pub use token::{Access, AccessTokenExchange, CodeExchange, Granted, Presented, Redeemed, Refresh, TokenType};
 pub use url::{HttpUrl, UrlFault};
 pub use user_info::UserInfoFormat;

@@ -86,6 +86,10 @@ pub struct Metadata {
     pub userinfo_endpoint: Option<HttpUrl>,
     /// Where the user goes to sign out (OpenID Connect RP-Initiated Logout).
     pub end_session_endpoint: Option<HttpUrl>,
+    /// What a page asks in a frame whether the user is still signed in
+    /// ([Session Management §3.3](https://openid.net/specs/openid-connect-session-1_0.html#OPMetadata)).
+    #[cfg(feature = "check-session")]
+    pub check_session_iframe: Option<HttpUrl>,
     /// Where a token is revoked ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
     pub revocation_endpoint: Option<HttpUrl>,
     /// Where an authorization request is pushed to ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)).
@@ -102,6 +106,9 @@ pub struct Metadata {
     /// Whether proofs may be signed with ES256, as far as the provider says
     /// ([RFC 9449 §5.1](https://www.rfc-editor.org/rfc/rfc9449#section-5.1)).
     pub takes_proofs: bool,
+    /// Whether a client may be named by the URL of its metadata, as far as the provider says
+    /// ([Client ID Metadata Document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)).
+    pub reads_client_metadata: bool,
     /// Whether every response says its issuer ([RFC 9207 §3](https://www.rfc-editor.org/rfc/rfc9207#section-3)).
     pub iss_in_responses: bool,
 }
@@ -177,6 +184,8 @@ impl Metadata {
             },
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             end_session_endpoint: endpoint("end_session_endpoint")?,
+            #[cfg(feature = "check-session")]
+            check_session_iframe: endpoint("check_session_iframe")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
             #[cfg(feature = "device")]
             device_authorization_endpoint: endpoint("device_authorization_endpoint")?,
@@ -185,6 +194,7 @@ impl Metadata {
             id_token_algorithms: algorithms("id_token_signing_alg_values_supported")?,
             response_algorithms: algorithms("authorization_signing_alg_values_supported")?,
             takes_proofs,
+            reads_client_metadata: document.bool("client_id_metadata_document_supported").map_err(unreadable)? == Some(true),
             iss_in_responses: document.bool("authorization_response_iss_parameter_supported").map_err(unreadable)? == Some(true),
         })
     }

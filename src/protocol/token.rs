@@ -15,6 +15,8 @@ use super::{
     time::{Lifetime, UnixTime},
 };
 
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
 /// Who may use an access token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenType {
@@ -47,18 +49,57 @@ impl TokenType {
 pub struct Access {
     pub(crate) resources: Vec<String>,
     pub(crate) scope: String,
+    /// `audience`, if it comes by token exchange.
+    pub(crate) exchanged_for: Option<Vec<String>>,
 }
 
 impl Access {
     /// `resource`: which API it is for.
     pub fn to(resource: impl Into<String>) -> Access {
-        Access { resources: vec![resource.into()], scope: String::new() }
+        Access { resources: vec![resource.into()], ..Access::default() }
+    }
+
+    /// It comes by token exchange, for the access token that the user signed in for
+    /// ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693)): for an API that other tokens are for than this app's, at a provider that lets public
+    /// clients exchange theirs.
+    ///
+    /// ```
+    /// use tokenkeep::protocol::Access;
+    ///
+    /// let ledger = Access::exchanged().audience("ledger").scope("entries:read");
+    /// ```
+    pub fn exchanged() -> Access {
+        Access { exchanged_for: Some(Vec::new()), ..Access::default() }
+    }
+
+    /// `audience`: the name of what it is for, one more. Only for one that is [exchanged](Access::exchanged)
+    /// ([RFC 8693 §2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.1)).
+    pub fn audience(mut self, name: impl Into<String>) -> Access {
+        self.exchanged_for.get_or_insert_default().push(name.into());
+        self
+    }
+
+    /// `resource`: which API it is for, one more.
+    pub fn resource(mut self, uri: impl Into<String>) -> Access {
+        self.resources.push(uri.into());
+        self
     }
 
     /// What it may do: words of what was granted when signing in, with one space between. All of it, until said otherwise.
     pub fn scope(mut self, scope: impl Into<String>) -> Access {
         self.scope = scope.into();
         self
+    }
+
+    /// Asks for it in a form. Gives what an answer without a scope means.
+    fn append_to(&self, body: &mut String, granted: &Scope) -> Scope {
+        if !self.scope.is_empty() {
+            form::append(body, "scope", &self.scope);
+        }
+        for resource in &self.resources {
+            form::append(body, "resource", resource);
+        }
+        Scope::parse(&self.scope).ok().filter(|_| !self.scope.is_empty()).unwrap_or(granted.clone())
     }
 }
 
@@ -90,7 +131,7 @@ impl AuthorizationCode {
     /// When the login that was remembered names another issuer or token endpoint than the provider's metadata does now: such a
     /// record was not written by us, and nothing is sent.
     pub fn exchange(self, metadata: &Metadata, token_type: TokenType) -> Result<CodeExchange, Error> {
-        let AuthorizationCode { code, state, login, subject } = self;
+        let AuthorizationCode { code, state, login, subject, .. } = self;
         if login.issuer != metadata.issuer.as_str() || login.token_endpoint != metadata.token_endpoint.as_str() {
             return Err(Misbehaved::StateUnknown.into());
         }
@@ -170,13 +211,7 @@ impl<'a> Refresh<'a> {
         form::append(&mut body, "grant_type", "refresh_token");
         form::append(&mut body, "refresh_token", refresh_token.expose());
         form::append(&mut body, "client_id", client_id);
-        if !access.scope.is_empty() {
-            form::append(&mut body, "scope", &access.scope);
-        }
-        for resource in &access.resources {
-            form::append(&mut body, "resource", resource);
-        }
-        let asked = Scope::parse(&access.scope).ok().filter(|_| !access.scope.is_empty()).unwrap_or(granted.clone());
+        let asked = access.append_to(&mut body, granted);
         Refresh { request: Request::form(metadata.token_endpoint.as_str(), body), refresh_token, asked, token_type }
     }
 
@@ -200,6 +235,63 @@ impl<'a> Refresh<'a> {
             (200..=299 | 502 | 504 | 520.., _) => Presented::Unknown(error),
             _ => Presented::Refused { error, retry_after: response.retry_after() },
         }
+    }
+}
+
+/// Presents an access token for another one ([RFC 8693 §2](https://www.rfc-editor.org/rfc/rfc8693#section-2)), as a public client.
+///
+/// Unlike a refresh token the one that is presented stays what it is, whatever becomes of the request.
+#[derive(Debug)]
+pub struct AccessTokenExchange<'a> {
+    /// Sent once.
+    pub request: Request,
+    subject_token: &'a Secret<String>,
+    asked: Scope,
+    token_type: TokenType,
+}
+
+impl<'a> AccessTokenExchange<'a> {
+    /// Makes the request. `granted` is what the token that is presented may do: what an answer without a scope means.
+    pub fn new(
+        metadata: &Metadata,
+        client_id: &str,
+        subject_token: &'a Secret<String>,
+        token_type: TokenType,
+        access: &Access,
+        granted: &Scope,
+    ) -> AccessTokenExchange<'a> {
+        let mut body = String::new();
+        for (name, value) in [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("client_id", client_id),
+            ("subject_token", subject_token.expose()),
+            ("subject_token_type", ACCESS_TOKEN),
+        ] {
+            form::append(&mut body, name, value);
+        }
+        let asked = access.append_to(&mut body, granted);
+        for audience in access.exchanged_for.iter().flatten() {
+            form::append(&mut body, "audience", audience);
+        }
+        AccessTokenExchange { request: Request::form(metadata.token_endpoint.as_str(), body), subject_token, asked, token_type }
+    }
+
+    /// Judges the answer. An access token must come: nothing else has a place in a request to an API.
+    ///
+    /// # Errors
+    /// When the provider refuses, or answers something that is no answer to this.
+    pub fn finish(&self, response: &Response) -> Result<Granted, Error> {
+        let mut secrets = vec![self.subject_token];
+        secrets.extend(self.request.proof());
+        let mut granted = Granted::read(response, self.token_type, &self.asked, &secrets)?;
+        // RFC 8693 §2.2.1: REQUIRED.
+        let kind = response.json_object().ok().and_then(|body| body.text("issued_token_type").map(str::to_owned));
+        if !matches!(kind.as_deref(), Some(ACCESS_TOKEN | "urn:ietf:params:oauth:token-type:jwt")) {
+            return Err(Unreadable::Member("issued_token_type").of(Source::Token));
+        }
+        // There is a session already, and it has its own.
+        (granted.refresh_token, granted.id_token) = (None, None);
+        Ok(granted)
     }
 }
 

@@ -141,6 +141,20 @@ fn ends_in_a_number(host: &str) -> bool {
     decimal || last.starts_with("0x") || last.starts_with("0X")
 }
 
+/// Whether this names a client by the URL of its metadata: https with a path, and without user name, dot segments and fragment
+/// ([Client ID Metadata Document §3](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)). `None` for what
+/// is no https URL.
+pub(crate) fn names_client_metadata(client_id: &str) -> Option<bool> {
+    let (scheme, rest) = client_id.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let (authority, path) = rest.find(['/', '?', '#']).and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, ""));
+    let is_dot = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    let mut segments = path.split('?').next().unwrap_or_default().split('/');
+    Some(path.starts_with('/') && !authority.is_empty() && !authority.contains('@') && !path.contains('#') && !segments.any(is_dot))
+}
+
 /// Whether a text is an absolute URI without a fragment, of whatever scheme
 /// ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
 pub(crate) fn is_absolute_uri(text: &str) -> bool {

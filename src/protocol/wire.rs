@@ -1,6 +1,6 @@
 //! Values as JSON, and back: for a page whose keep is elsewhere. A value that was written is read as the same value.
 
-use std::{cell::RefCell, collections::BTreeSet, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
 use super::{
     authorize::Scope,
@@ -106,13 +106,15 @@ impl Wire for &'static str {
     }
 
     fn read(json: &Json) -> Option<&'static str> {
-        thread_local!(static NAMES: RefCell<BTreeSet<&'static str>> = RefCell::default());
+        thread_local!(static NAMES: RefCell<Vec<&'static str>> = RefCell::default());
         let name = json.as_str().filter(|name| name.len() <= 100)?;
         NAMES.with_borrow_mut(|names| {
-            let known = names.get(name).copied();
-            let kept = known.unwrap_or_else(|| Box::leak(name.to_owned().into_boxed_str()));
-            names.insert(kept);
-            Some(kept)
+            let known = names.iter().find(|known| **known == name).copied();
+            Some(known.unwrap_or_else(|| {
+                let kept = Box::leak(name.to_owned().into_boxed_str());
+                names.push(kept);
+                kept
+            }))
         })
     }
 }

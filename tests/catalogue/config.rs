@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokenkeep::{
     Access, Acr, Config, Error, Finished, Prompt, SignIn, SignOut,
+    page::ports::FramedBy,
     protocol::{Misbehaved, Misconfigured, ResponseMode, Unreadable, UserInfoFormat},
 };
 use url::Url;
@@ -485,4 +486,80 @@ fn a_sign_out_comes_back_to_this_origin_only() {
     assert_eq!(rest, "https://as.example/logout?client_id=my-app&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye");
     assert_eq!(state.len(), 22, "128 bits: {state}");
     assert!(!tab.visible().contains(state), "only a digest of it is stored");
+}
+
+// cfg-3pil
+#[test]
+fn a_sign_in_that_another_site_begins_goes_to_the_configured_provider_and_stays_in_the_app() {
+    let (world, page) = (World::new(), format!("{ORIGIN}/initiate"));
+    let tab = world.tab_at(&World::config(), &page).unwrap();
+    let read = |query: &[(&str, &str)]| {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        tab.client.initiated_sign_in(&format!("{page}?{query}"))
+    };
+    assert_eq!(tab.client.initiated_sign_in(&page), Ok(None));
+
+    let issuers = [
+        "https://evil.example",
+        "https://as.example/",
+        "https://AS.example",
+        "https://as.example:443",
+        "https://as.example.evil.example",
+        "",
+    ];
+    for iss in issuers {
+        assert_eq!(read(&[("iss", iss), ("login_hint", "alice")]), Err(Misbehaved::IssuerMismatch.into()), "{iss}");
+    }
+
+    let targets = [
+        (Some("https://app.example/orders?open=1#top"), "/orders?open=1#top"),
+        (Some("/orders"), "/orders"),
+        // Off the origin.
+        (Some("https://evil.example/"), "/"),
+        (Some("//evil.example/"), "/"),
+        (Some("https://app.example@evil.example/"), "/"),
+        (Some("https://app.example.evil.example/"), "/"),
+        (Some("https://app.example:444/"), "/"),
+        (Some("http://app.example/orders"), "/"),
+        (Some("\\\\evil.example"), "/"),
+        (Some("javascript:alert(1)"), "/"),
+        (Some("data:text/html,x"), "/"),
+        // It would begin again, or be taken for a response.
+        (Some("https://app.example/initiate?iss=https://as.example"), "/"),
+        (Some("https://app.example/callback?code=x&state=y"), "/"),
+        (Some(""), "/"),
+        (None, "/"),
+    ];
+    for (target, place) in targets {
+        let mut query = vec![("iss", ISSUER), ("login_hint", "alice@example.com"), ("theme", "dark")];
+        query.extend(target.map(|target| ("target_link_uri", target)));
+        let expected = SignIn::default().login_hint("alice@example.com").return_to(place);
+        assert_eq!(read(&query), Ok(Some(expected)), "{target:?}");
+    }
+    assert_eq!(read(&[("iss", ISSUER), ("iss", ISSUER)]), Err(Misbehaved::DuplicateParameter.into()));
+    // Nobody was asked anything, and nothing was done.
+    assert!(
+        world.requests().is_empty()
+            && world.stored().is_empty()
+            && tab.bar.went.borrow().is_empty()
+            && tab.bar.replaced.borrow().is_empty()
+    );
+
+    let sign_in = read(&[("iss", ISSUER), ("login_hint", "alice"), ("target_link_uri", "/orders")]).unwrap().unwrap();
+    let url = tab.leave(sign_in).unwrap();
+    assert!(url.starts_with(&format!("{ISSUER}/authorize?")) && value(&url, "login_hint").as_deref() == Some("alice"), "{url}");
+    let mut tab = tab;
+    let finished = tab.arrive(&world.provider.authorize(&url));
+    assert!(matches!(&finished, Ok(Finished::SignedIn { return_to, .. }) if return_to == "/orders"), "{finished:?}");
+}
+
+// cfg-3pil, cfg-framed
+#[test]
+fn a_sign_in_that_another_site_begins_does_not_leave_from_inside_its_frame() {
+    let world = World::new();
+    let address = format!("{ORIGIN}/initiate?iss={ISSUER}");
+    let tab = world.tab_at(&World::config(), &address).unwrap();
+    tab.bar.framed.set(FramedBy::AnotherOrigin);
+    let sign_in = tab.client.initiated_sign_in(&address).unwrap().unwrap();
+    assert_eq!(stays(&tab, sign_in), Misconfigured::Framed.into());
 }

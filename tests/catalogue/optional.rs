@@ -584,3 +584,74 @@ fn details_are_what_was_granted_and_not_what_was_asked_for() {
         assert!(world.requests().is_empty() && world.stored().is_empty());
     }
 }
+
+// A client that is named by the URL of its metadata
+
+// opt-cimd
+#[test]
+fn a_client_is_named_by_a_whole_https_url_or_the_app_does_not_start() {
+    let check = |client: &str| Config::new(ISSUER, client).check(ORIGIN).map(|_| ());
+    for client in [
+        "https://app.example",
+        "https://app.example#",
+        "https://app.example?client",
+        "https:///client.json",
+        "https://app.example/client.json#",
+        "https://app.example/client.json#one",
+        "https://app.example/client.json?tab=2#one",
+        "https://user@app.example/client.json",
+        "https://user:password@app.example/client.json",
+        "https://app.example/./client.json",
+        "https://app.example/apps/../client.json",
+        "https://app.example/..",
+        "https://app.example/%2e%2E/client.json",
+        "HTTPS://app.example",
+    ] {
+        assert_eq!(check(client), Err(Misconfigured::ClientIdMalformed), "{client}");
+    }
+    for client in [
+        "https://app.example/",
+        "https://app.example/client.json",
+        "https://app.example/client.json?version=2",
+        "https://app.example/a..b/.client/...",
+        // What is no https URL is the provider's own name for a client.
+        "my-app",
+        "urn:my-app#one",
+        "http://app.example",
+        "my@app/../one",
+    ] {
+        assert_eq!(check(client), Ok(()), "{client}");
+    }
+}
+
+// opt-cimd
+#[test]
+fn who_names_a_client_by_a_url_hears_that_the_provider_does_not_read_it_before_leaving() {
+    let url = "https://app.example/client.json";
+    for (client, supported, warned) in [
+        (url, json!(true), false),
+        (url, json!(false), true),
+        (url, Value::Null, true),
+        (CLIENT, json!(false), false),
+        (CLIENT, Value::Null, false),
+    ] {
+        let world = World::new();
+        world.provider.metadata("client_id_metadata_document_supported", supported.clone());
+        let tab = world.tab_with(&Config::new(ISSUER, client)).unwrap();
+        let left = tab.leave(SignIn::default()).unwrap();
+        assert!(left.starts_with(&format!("{ISSUER}/authorize?")), "the URL may be registered all the same: {left}");
+        let news: Vec<_> = tab.news().into_iter().filter(|event| *event != Event::MetadataRead).collect();
+        let expected = if warned { vec![Event::ClientMetadataUnsupported, Event::Redirecting] } else { vec![Event::Redirecting] };
+        assert_eq!(news, expected, "{client} {supported}");
+    }
+}
+
+// opt-cimd
+#[test]
+fn metadata_that_says_nonsense_about_urls_of_clients_are_refused() {
+    let world = World::new();
+    world.provider.metadata("client_id_metadata_document_supported", json!("yes"));
+    let tab = world.tab_with(&Config::new(ISSUER, "https://app.example/client.json")).unwrap();
+    let why = Unreadable::Member("client_id_metadata_document_supported");
+    assert_eq!(tab.leave(SignIn::default()).unwrap_err(), Misbehaved::BadResponse { from: Source::Metadata, why }.into());
+}

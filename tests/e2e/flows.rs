@@ -98,6 +98,126 @@ async fn authorization_details_are_asked_for_and_granted() {
 }
 
 #[tokio::test]
+async fn a_response_as_a_form_is_received_where_no_page_could_read_it() {
+    play(async |world| {
+        run(world, "form").await;
+        says(world, "form", &[ALICE.name]).await;
+        let steps = ["click", "challenge", "yes", "code, in a form", "code, verifier", "tokens", "ID token is right", "signed in"];
+        shows(world, "form", &THREE, &steps).await;
+        assert_eq!(asked_for(world, "response_mode").as_deref(), Some("form_post"));
+        assert_eq!(world.exchanges(), 1);
+        nothing_of_it_is_left(world).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_says_no_in_a_form_may_try_again() {
+    play(async |world| {
+        // The provider's page with the form says so.
+        world.tolerate("400");
+        world.open("/flows").await;
+        world.browser.is_signed_out().await;
+        world.browser.click_in(&card("form")).await;
+        world.browser.deny_at_provider(ALICE).await;
+        world.browser.is_at(&world.app.url("/flows")).await;
+        says(world, "form", &["Nobody is signed in", "access_denied"]).await;
+        shows(world, "form", &THREE, &["click", "challenge", "no", "error, in a form", "access_denied"]).await;
+        assert_eq!(world.exchanges(), 0);
+
+        world.browser.click("Try again").await;
+        world.browser.sign_in_at_provider(ALICE).await;
+        says(world, "form", &[ALICE.name]).await;
+        nothing_of_it_is_left(world).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_token_alone_says_who_it_is_and_signs_nobody_in() {
+    play(async |world| {
+        world.browser.resize(360, 740).await;
+        run(world, "id-token").await;
+        says(world, "id-token", &[ALICE.name]).await;
+        shows(world, "id-token", &THREE, &["click", "nonce", "yes", "ID token, in a form", "ID token is right", "name"]).await;
+        is_well_made(world, "Flows with an ID token alone").await;
+        assert_eq!(asked_for(world, "response_type").as_deref(), Some("id_token"));
+        assert_eq!(asked_for(world, "response_mode").as_deref(), Some("form_post"));
+
+        // The app beside it is another one, and saw nothing of it.
+        world.browser.is_signed_out().await;
+        assert_eq!(world.exchanges(), 0, "somebody asked for tokens");
+        assert!(!world.browser.events().await.iter().any(|event| event == "CallbackReceived" || event == "Failed"));
+        assert!(!world.browser.html().await.contains("eyJ"), "a token is in the page");
+
+        // It is forgotten, and the app's own sign-in comes back to the app.
+        world.browser.reload().await;
+        world.browser.is_signed_out().await;
+        assert!(!world.browser.has("#flow-id-token .result").await);
+        run(world, "form").await;
+        says(world, "form", &[ALICE.name]).await;
+        assert!(!world.browser.has("#flow-id-token .result").await);
+        nothing_of_it_is_left(world).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_want_to_be_known_is_not() {
+    play(async |world| {
+        // The provider's page with the form says so.
+        world.tolerate("400");
+        world.open("/flows").await;
+        world.browser.is_signed_out().await;
+        world.browser.click_in(&card("id-token")).await;
+        world.browser.deny_at_provider(ALICE).await;
+        world.browser.is_at(&world.app.url("/flows")).await;
+        says(world, "id-token", &["Nobody is known", "access_denied"]).await;
+        shows(world, "id-token", &THREE, &["click", "nonce", "no", "error, in a form", "access_denied"]).await;
+        world.browser.is_signed_out().await;
+        assert_eq!(world.browser.script("return document.querySelectorAll('[role=alert]').length").await, 1);
+
+        world.browser.click_in(&card("id-token")).await;
+        world.browser.sign_in_at_provider(ALICE).await;
+        says(world, "id-token", &[ALICE.name]).await;
+        nothing_of_it_is_left(world).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_service_workers_nobody_leaves_for_an_answer_that_would_be_lost() {
+    play(async |world| {
+        world.open("/flows").await;
+        world.browser.is_signed_out().await;
+        // As in some private windows.
+        let gone = "delete Navigator.prototype.serviceWorker; return navigator.serviceWorker === undefined";
+        assert_eq!(world.browser.script(gone).await, true);
+        for name in ["form", "id-token"] {
+            world.browser.click_in(&card(name)).await;
+            let script = format!("return document.querySelector('#flow-{name} [role=alert]')?.innerText ?? ''");
+            let says_so = async || {
+                let said = world.browser.script(&script).await;
+                let said = said.as_str()?;
+                (said.contains("cannot receive a form") && said.contains("there are no service workers here")).then_some(())
+            };
+            world.browser.until(&format!("why {name} cannot work"), says_so).await;
+        }
+        assert_eq!(world.authorizations(), 0, "somebody left all the same");
+        assert_eq!(world.browser.address().await, world.app.url("/flows"));
+
+        // No other flow was chosen by that.
+        world.browser.reload().await;
+        world.browser.is_signed_out().await;
+        assert!(!world.browser.has("#chosen").await);
+        world.browser.click_in(&card("code")).await;
+        world.browser.sign_in_at_provider(ALICE).await;
+        says(world, "code", &[ALICE.name]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_session_goes_on_by_its_refresh_token() {
     play(async |world| {
         run(world, "code").await;
@@ -255,6 +375,29 @@ async fn run_on_server(world: &World, name: &str, texts: &[&str], lanes: &[&str]
     }
     says(world, name, texts).await;
     shows(world, name, lanes, arrows).await;
+}
+
+/// What the browser was sent to the provider with, the last time.
+fn asked_for(world: &World, parameter: &str) -> Option<String> {
+    world.provider.log.of("GET", AUTHORIZE).into_iter().rfind(|asked| asked.request.query("client_id").is_some())?.request.query(parameter)
+}
+
+/// A response that came as a form reached no server of the app, and is in no address, here and on the way back.
+async fn nothing_of_it_is_left(world: &World) {
+    let requests = world.app.log.all();
+    assert!(requests.iter().any(|exchange| exchange.request.path() == "/callback"), "nobody came back");
+    for exchange in requests {
+        assert_eq!(exchange.request.method, "GET", "{}", exchange.request.target);
+        assert!(!is_of_a_response(&exchange.request.target), "{}", exchange.request.target);
+    }
+    assert_eq!(world.browser.address().await, world.app.url("/flows"));
+    let history = world.history().await;
+    let here = history.iter().filter(|address| address.starts_with(&world.app.origin));
+    assert!(here.clone().count() > 0 && !here.clone().any(|address| is_of_a_response(address)), "{history:?}");
+}
+
+fn is_of_a_response(address: &str) -> bool {
+    ["code=", "error=", "id_token=", "state=", "tokenkeep_"].iter().any(|part| address.contains(part))
 }
 
 fn card(name: &str) -> String {

@@ -22,14 +22,19 @@
 )]
 
 mod api;
+mod check_session;
+mod doctor;
 mod engines;
 mod flows;
 mod harness;
+mod idle;
 mod pages;
+mod popup;
 mod requests;
 mod returning;
 mod secrets;
 mod session;
 mod sign_in;
 mod sign_out;
+mod step_up;
 mod trouble;

@@ -5,7 +5,7 @@ use thirtyfour::Key;
 
 use crate::harness::{World, http::Response, play, provider::ALICE};
 
-const PAGES: [&str; 4] = ["Home", "Profile", "API", "Orders"];
+const PAGES: [&str; 5] = ["Home", "Profile", "API", "Session", "Orders"];
 
 #[tokio::test]
 async fn every_page_is_well_made_for_who_is_signed_in() {
@@ -31,7 +31,7 @@ async fn every_page_is_well_made_for_who_is_not() {
     play(async |world| {
         world.tolerate("404");
         world.browser.resize(360, 740).await;
-        for place in ["/", "/profile", "/api", "/callback", "/no-such-page"] {
+        for place in ["/", "/profile", "/api", "/callback", "/popup", "/step-up", "/idle", "/monitor", "/no-such-page"] {
             world.open(place).await;
             world.browser.is_signed_out().await;
             is_well_made(world, place).await;

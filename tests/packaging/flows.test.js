@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { receiveFormPost } from "../../pkg/shims/form-post.mjs";
 import { open, startApp } from "./lib/app.js";
 import { answerProvider } from "./lib/demo.js";
 import { PACKAGE } from "./lib/site.js";
@@ -147,6 +148,41 @@ for (const [responseType, keep] of [["code", "shared"], ["code", "page"], ["code
     await page.reload();
     await page.waitForFunction(() => window.tokenkeep !== undefined);
     assert.equal(await page.evaluate(() => location.hash + location.search), "");
+    await page.context().close();
+  });
+}
+
+test("signs in by a form that a server receives", async () => {
+  const page = await visit();
+  const rest = site.answers["*"];
+  site.answers["/callback"] = (request, response) =>
+    receiveFormPost(request, response, () => response.writeHead(200, { "Content-Type": "text/html" }).end(rest));
+  const options = { ...demo.options, responseMode: "form_post", formPostReceiver: true, keep: "page" };
+  assert.equal(await open(page, options), "signed_out");
+  await page.evaluate(() => void auth.signIn());
+  await answerProvider(page);
+  await page.waitForURL((url) => url.pathname === "/callback");
+  await page.waitForFunction(() => window.tokenkeep !== undefined);
+  assert.equal(await open(page, options), "signed_in");
+  assert.equal(await page.evaluate(() => location.pathname + location.search + location.hash), "/");
+  delete site.answers["/callback"];
+  await page.context().close();
+});
+
+for (const keep of ["shared", "page"]) {
+  test(`an API gets a token that was exchanged for the session's, keep: ${keep}`, async () => {
+    const orders = { url: `${demo.api}orders`, exchange: true, audience: demo.api, scopes: "orders:read" };
+    const { page, sent } = await signIn({ ...demo.options, api: [demo.api, orders], keep });
+    const [mine, theirs] = await page.evaluate(
+      (api) => Promise.all(["me", "orders"].map((path) => auth.fetch(api + path).then(({ status }) => status))),
+      demo.api,
+    );
+    assert.deepEqual([mine, theirs], [200, 200]);
+    const asked = sent.filter(({ url }) => url.pathname === "/token").map(({ body }) => new URLSearchParams(body));
+    const exchanges = asked.filter((form) => form.get("grant_type") === "urn:ietf:params:oauth:grant-type:token-exchange");
+    if (keep === "page") {
+      assert.deepEqual(exchanges.map((form) => form.get("audience")), [demo.api]);
+    }
     await page.context().close();
   });
 }

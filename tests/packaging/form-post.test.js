@@ -142,7 +142,7 @@ test("a provider's own form brings its answer, and its error", async () => {
   await ask();
   await answerProvider(page);
   const fields = await taken();
-  assert.deepEqual([...fields.keys()].sort(), ["code", "id_token", "state"]);
+  assert.deepEqual([...fields.keys()].sort(), ["code", "id_token", "session_state", "state"]);
   assert.equal(fields.get("state"), "5tate");
   assert.deepEqual(site.seen.filter((request) => request.startsWith("POST")), []);
 });

@@ -34,6 +34,7 @@ test("listening is possible, and nothing is heard", async () => {
 test("what needs a page rejects, and says that there is none", async () => {
   const auth = await tokenkeep.open(OPTIONS);
   assert.equal(auth.signedOutJustNow, false);
+  assert.equal(auth.stayActive(), undefined);
   const work = {
     signIn: () => auth.signIn({ prompt: "login" }),
     finishSignIn: () => auth.finishSignIn(),
@@ -43,6 +44,7 @@ test("what needs a page rejects, and says that there is none", async () => {
     renew: () => auth.renew(),
     signOut: () => auth.signOut({ local: true }),
     frontChannelLogout: () => auth.frontChannelLogout(),
+    initiatedSignIn: () => auth.initiatedSignIn("/initiate"),
   };
   for (const [name, call] of Object.entries(work)) {
     await assert.rejects(call, (error) => {

@@ -92,6 +92,8 @@ test("all tabs are one session", async () => {
   await page.evaluate(() => auth.signOut({ local: true }));
   await other.waitForFunction(() => auth.session.status === "signed_out");
   assert.equal(await other.evaluate(() => told[0]), "signed_out");
+  // Nobody is sent to sign in again by themselves, in whichever tab.
+  assert.deepEqual(await Promise.all([page, other].map((tab) => tab.evaluate(() => auth.signedOutJustNow))), [true, true]);
   await page.context().close();
 });
 

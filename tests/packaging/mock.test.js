@@ -166,6 +166,7 @@ test("the request is not sent once more when that cannot help", async () => {
   const body = new Blob(["tea"]).stream();
   assert.equal(await send({}, {}, () => "frame"), 2);
   assert.equal(await send({ "www-authenticate": 'Bearer error="insufficient_scope"' }), 1);
+  assert.equal(await send({ "www-authenticate": 'Bearer error="insufficient_user_authentication", max_age=5' }), 1);
   assert.equal(await send({}, { method: "POST", body, duplex: "half" }), 1);
   assert.equal(await send({}, {}, fail), 1);
 });
@@ -472,6 +473,23 @@ test("emit tells those who listen for it, until they do not", () => {
   assert.equal(said.length, 3);
 });
 
+test("what a step-up asks for is there until it is declined, or the session ends", async () => {
+  const auth = mock({ session: {} });
+  const said = [];
+  auth.on("*", ({ type }) => said.push(type));
+  auth.declineStepUp();
+  assert.deepEqual([auth.stepUp, said], [undefined, []]);
+  const signIn = { requiredAcr: ["mfa"], maxAgeSeconds: 300 };
+  auth.emit({ type: "step_up_needed", signIn });
+  assert.equal(auth.stepUp, signIn);
+  auth.declineStepUp();
+  assert.equal(auth.stepUp, undefined);
+  auth.emit({ type: "step_up_needed", signIn });
+  await auth.signOut();
+  assert.equal(auth.stepUp, undefined);
+  assert.deepEqual(said, ["step_up_needed", "step_up_settled", "step_up_needed", "step_up_settled", "ended"]);
+});
+
 test("a listener that is there twice hears twice, and each ends by itself", () => {
   const auth = mock();
   let heard = 0;
@@ -493,7 +511,7 @@ test("close ends it: no session, no time, no calls", async () => {
     dispose();
   }
   assert.deepEqual([auth.session, auth.signedOutJustNow], [{ status: "signed_out" }, false]);
-  for (const call of ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "signOut", "frontChannelLogout"]) {
+  for (const call of ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "signOut", "frontChannelLogout", "initiatedSignIn"]) {
     await assert.rejects(auth[call]("https://api.example/"), { code: "closed", kind: "misconfigured" }, call);
   }
   auth.close();
@@ -520,4 +538,19 @@ test("the mock has every member of an Auth, and loads no wasm", () => {
   assert.deepEqual(members.filter((name) => !(name in auth)), []);
   const source = readFileSync(new URL("../../pkg/mock.js", import.meta.url), "utf8");
   assert.deepEqual([...source.matchAll(/\bfrom "(.*?)"|\bimport\(/g)].map(([, from]) => from), ["./error.js"]);
+});
+
+test("a user who is idle is warned, stays, and is signed out, as a test says", () => {
+  const auth = mock({ session: {} });
+  const told = [];
+  auth.on("*", ({ type, reason }) => told.push(reason ?? type));
+  auth.stayActive();
+  assert.deepEqual(told, [], "nobody was warned");
+  auth.emit({ type: "idle_soon", endsAt: auth.now + 60_000 });
+  auth.stayActive();
+  auth.stayActive();
+  auth.set({ status: "signed_out", reason: "idle" });
+  assert.deepEqual(told, ["idle_soon", "active", "idle"]);
+  assert.equal(auth.signedOutJustNow, true);
+  assert.deepEqual(auth.calls.map(({ method }) => method), ["stayActive", "stayActive", "stayActive"]);
 });

@@ -21,10 +21,20 @@ const EXPECTED = [
   "LICENSE-APACHE",
   "LICENSE-MIT",
   "README.md",
+  "bin/tokenkeep.js",
+  "calls.js",
+  "check-session.d.ts",
+  "check-session.js",
   "confidential.d.ts",
   "confidential.js",
   "device.d.ts",
   "device.js",
+  "diagnose.d.ts",
+  "diagnose.js",
+  "diagnose/browser.js",
+  "diagnose/checks.js",
+  "diagnose/node.js",
+  "diagnose/policy.js",
   "error.js",
   "errors.d.ts",
   "form-post-worker.js",
@@ -33,10 +43,18 @@ const EXPECTED = [
   "guard.js",
   "index.d.ts",
   "index.js",
+  "keep.js",
   "mock.d.ts",
   "mock.js",
+  "op-iframe.js",
   "options.js",
   "package.json",
+  "popup-callback.js",
+  "popup-window.js",
+  "popup.d.ts",
+  "popup.html",
+  "popup.js",
+  "posted.js",
   "react.d.ts",
   "react.js",
   "remote.js",
@@ -54,6 +72,7 @@ const EXPECTED = [
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
   "wire.js",
+  "worker.js",
 ];
 
 const run = promisify(execFile);
@@ -84,7 +103,7 @@ test("publint has nothing to say", async () => {
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
   const wasm = ["confidential.wasm", "device.wasm", "form-post.wasm", "tokenkeep.wasm"];
-  const others = ["--exclude-entrypoints", "form-post-worker.js", "guard.js", "keep.js", ...wasm];
+  const others = ["--exclude-entrypoints", "form-post-worker.js", "guard.js", "keep.js", "popup-callback.js", "popup.html", ...wasm];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });
 
@@ -189,22 +208,22 @@ test("with esbuild, which is told of the wasm and the worker", async () => {
   await useBuilt(root);
 });
 
-test("what the READMEs show compiles", async () => {
+test("what the READMEs and the recipes show compiles", async () => {
   const root = join(folder, "readme");
   await mkdir(join(root, "node_modules/@types"), { recursive: true });
   await run("npm", ["install", tarball, "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", "--no-save"], { cwd: root });
   for (const name of ["@types/react", "@types/react-dom", "csstype", "react", "react-dom"]) {
     await symlink(join(import.meta.dirname, "node_modules", name), join(root, "node_modules", name));
   }
-  const readmes = [join(root, "node_modules/tokenkeep/README.md"), join(PACKAGE, "../README.md")];
+  const readmes = [join(root, "node_modules/tokenkeep/README.md"), join(PACKAGE, "../README.md"), join(PACKAGE, "../src/manual/howto.md")];
   const texts = await Promise.all(readmes.map((path) => readFile(path, "utf8")));
-  const [ofPackage, ofProject] = texts.map((text) => [...text.matchAll(/^```(tsx?)\n(.*?)^```$/gms)]);
+  const [ofPackage, ofProject, recipes] = texts.map((text) => [...text.matchAll(/^```(tsx?)\n(.*?)^```$/gms)]);
   assert.ok(ofPackage.length > 8 && ofProject.length > 0, `${ofPackage.length} and ${ofProject.length} blocks`);
-  const blocks = [...ofPackage, ...ofProject];
+  const blocks = [...ofPackage, ...ofProject, ...recipes];
   for (const [number, [, language, block]] of blocks.entries()) {
     // Shorter ones go on where the first one ended.
     const before = [
-      /\bopen\(/.test(block) && !/import { open }/.test(block) ? 'import { open } from "tokenkeep";' : "",
+      /\bopen\(/.test(block) && !/import {[^}]*\bopen\b/.test(block) ? 'import { open } from "tokenkeep";' : "",
       /\bauth\b/.test(block) && !/const auth\b/.test(block) ? 'declare const auth: import("tokenkeep").Auth;' : "",
     ];
     await writeFile(join(root, `block-${number + 1}.${language}`), `${before.join("\n")}\n${block}\nexport {};\n`);

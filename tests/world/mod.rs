@@ -32,7 +32,7 @@ use tokenkeep::{
     Client, Config, Error, Event, Finished, Session, SignIn, State, Subscription,
     keep::ports::{Answer, Crypto, FrameEvent, Http, HttpFailure, NoCrypto, Ports, ProofKey, Store, StoreFailure, Strongbox},
     page::ports::{FramedBy, Navigation, Wake},
-    protocol::{Cache, Request, Response, Secret, SignatureCheck},
+    protocol::{Cache, Request, Response, Secret, SignatureCheck, UnixTime},
 };
 pub use worker::Worker;
 
@@ -777,6 +777,7 @@ impl Store for Disk {
 /// Names and values of a form.
 type Fields = Vec<(String, String)>;
 type OnWake = Rc<dyn Fn(Wake)>;
+type OnActivity = Rc<dyn Fn(UnixTime)>;
 
 /// An address bar.
 #[derive(Default)]
@@ -792,12 +793,20 @@ pub struct Bar {
     /// Forms that were sent: where to, and with what.
     pub submitted: RefCell<Vec<(String, Fields)>>,
     pub woken: RefCell<Option<OnWake>>,
+    /// Who is told that the user does something, if anybody wants to know.
+    pub acted: RefCell<Option<OnActivity>>,
 }
 
 impl Bar {
     /// The user pressed Back, and the page comes out of the back/forward cache as it was.
     pub fn come_back(&self) {
         self.wake(Wake::Returned);
+    }
+
+    /// The user does something. False if nobody wants to know.
+    pub fn act(&self, at: UnixTime) -> bool {
+        let acted = self.acted.borrow().clone();
+        acted.map(|acted| acted(at)).is_some()
     }
 
     pub fn wake(&self, wake: Wake) {
@@ -846,5 +855,9 @@ impl Navigation for Bar {
 
     fn on_wake(&self, callback: Rc<dyn Fn(Wake)>) {
         *self.woken.borrow_mut() = Some(callback);
+    }
+
+    fn on_activity(&self, _: Duration, callback: Rc<dyn Fn(UnixTime)>) {
+        *self.acted.borrow_mut() = Some(callback);
     }
 }

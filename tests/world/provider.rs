@@ -760,7 +760,8 @@ impl Inner {
         let field = |name: &str| sent.field(name).unwrap_or_default();
         let client = sent.client().unwrap_or_default();
         let (subject, issued_token_type) = match grant_type.strip_prefix("urn:ietf:params:oauth:grant-type:").unwrap_or(grant_type) {
-            _ if !self.servers.known.contains_key(&client) => return refuse("unauthorized_client"),
+            // A public client may do nothing but exchange what is its users'.
+            kind if !self.servers.known.contains_key(&client) && kind != "token-exchange" => return refuse("unauthorized_client"),
             "client_credentials" => (client.clone(), None),
             "password" if field("password") == format!("{}-password", field("username")) => (field("username"), None),
             "jwt-bearer" if field("assertion").starts_with("assertion-of-") => (field("assertion").replace("assertion-of-", ""), None),

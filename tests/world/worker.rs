@@ -84,7 +84,7 @@ impl Worker {
             ..world.ports_of(&process)
         };
         let notes = world.disk.records.borrow().iter().filter(|(key, _)| key.starts_with(NOTE)).map(owned).collect::<Vec<_>>();
-        memory.seen.borrow_mut().extend(notes.iter().map(|(_, text)| Some(text.clone())));
+        memory.seen.borrow_mut().extend(notes.iter().map(|(key, text)| (key.clone(), Some(text.clone()))));
         memory.texts.borrow_mut().extend(notes);
         if memory.durable {
             memory.texts.borrow_mut().extend(world.logins.borrow().iter().map(owned));
@@ -322,7 +322,7 @@ impl Window {
 struct Memory {
     texts: RefCell<BTreeMap<String, String>>,
     /// What was noted here, or known before.
-    seen: RefCell<BTreeSet<Option<String>>>,
+    seen: RefCell<BTreeSet<(String, Option<String>)>>,
     world: World,
     inside: RefCell<Weak<Inside>>,
     /// Sign-ins that wait for their response are stored.
@@ -340,7 +340,7 @@ impl Memory {
     /// What is in localStorage now. False if that is no news.
     fn hear(&self, key: &str) -> bool {
         let text = self.world.disk.records.borrow().get(key).cloned();
-        let new = self.seen.borrow_mut().insert(text.clone());
+        let new = self.seen.borrow_mut().insert((key.to_owned(), text.clone()));
         if new {
             self.note(key.to_owned(), text);
         }
@@ -358,7 +358,7 @@ impl Memory {
             }
             return;
         }
-        self.seen.borrow_mut().insert(text.map(str::to_owned));
+        self.seen.borrow_mut().insert((key.to_owned(), text.map(str::to_owned)));
         let Some(inside) = self.inside.borrow().upgrade() else { return };
         let here = inside.windows.here.borrow().clone();
         for window in here {

@@ -15,8 +15,12 @@ const OPTIONS: Readonly<Record<string, keyof Options>> = {
   dangerous_front_channel_logout_without_session: "dangerousFrontChannelLogoutWithoutSession",
   dpop: "dpop",
   id_token_hint: "idTokenHint",
+  idle_limit_seconds: "idleLimitSeconds",
+  idle_warning_seconds: "idleWarningSeconds",
   issuer: "issuer",
   oauth_only: "oauthOnly",
+  popup_redirect_path: "popupRedirectPath",
+  popup_redirect_uri: "popupRedirectUri",
   post_logout_redirect_path: "postLogoutRedirectPath",
   post_logout_redirect_uri: "postLogoutRedirectUri",
   redirect_path: "redirectPath",
@@ -26,6 +30,8 @@ const OPTIONS: Readonly<Record<string, keyof Options>> = {
   resource: "resource",
   response_mode: "responseMode",
   scopes: "scopes",
+  step_up: "stepUp",
+  session_limit_seconds: "sessionLimitSeconds",
   trusted_audiences: "trustedAudiences",
   user_info: "userInfo",
 };
@@ -81,6 +87,8 @@ function read(text: string): Config {
   const { issuer, api } = members;
   const firstApi = Array.isArray(api) ? api[0] : api;
   if (firstApi === undefined) throw new WrongConfig("option_missing", "an option that is required is not there (option: api)");
+  // Where nothing says how a user signed in, no call waits for that.
+  if (options.oauthOnly !== true) options.stepUp ??= true;
   // `open` looks at the type of each, and says which is wrong.
   return { options: options as unknown as Options, issuer: String(issuer), api: String(firstApi) };
 }

@@ -14,7 +14,7 @@ export function header({ auth, left }: App): HTMLElement {
     "header",
     { class: "top" },
     h("a", { class: "brand", href: "/" }, h("span", { class: "keep", "aria-hidden": "true" }), "tokenkeep"),
-    h("nav", { "aria-label": "Pages" }, link("/", "Home"), link("/profile", "Profile"), link("/api", "API"), link("/orders", "Orders")),
+    h("nav", { "aria-label": "Pages" }, link("/", "Home"), link("/profile", "Profile"), link("/api", "API"), link("/orders", "Orders"), link("/session", "Session")),
     h(
       "div",
       { class: "account" },

@@ -15,20 +15,23 @@ const KEY = "tokenkeep-demo.events";
 /** What is older than so many events is forgotten. */
 const MOST = 50;
 
-interface Entry {
+export interface Entry {
   readonly at: number;
   readonly event: string;
   readonly text: string;
 }
 
 const TITLES: Readonly<Record<string, string>> = {
+  Active: "Active again",
   ApiAnswered: "API call",
   CallbackReceived: "Callback",
   CodeRedeemed: "Code redeemed",
   Ended: "Session over",
   Failed: "Failed",
   IdTokenVerified: "ID token verified",
+  IdleSoon: "Idle",
   KeysRead: "Keys",
+  ClientMetadataUnsupported: "Client as a URL",
   MetadataRead: "Discovery",
   Redirecting: "Redirect",
   Renewed: "Renewed",
@@ -36,7 +39,11 @@ const TITLES: Readonly<Record<string, string>> = {
   RevocationFailed: "Not revoked",
   Revoked: "Revoked",
   ScopeChanged: "Scope",
+  SessionChanged: "Session at provider",
+  SessionMonitorStopped: "Not watched",
   SignInNeeded: "Sign-in needed",
+  StepUpNeeded: "Step-up needed",
+  StepUpSettled: "Step-up settled",
   SignedIn: "Signed in",
   SignedOutAtProvider: "Signed out at provider",
 };
@@ -103,10 +110,14 @@ function line({ at, event, text }: Entry): HTMLElement {
 /** What is kept of an event: its name, and what there is to say about it. */
 function describe(event: Event): [string, string] {
   switch (event.type) {
+    case "active":
+      return ["Active", "You are there: the session goes on."];
     case "api_answered":
       return ["ApiAnswered", `${event.status} from ${event.url}`];
     case "callback_received":
       return ["CallbackReceived", "Back from the provider. Its answer left the address bar."];
+    case "client_metadata_unsupported":
+      return ["ClientMetadataUnsupported", "The provider does not say that it reads a client’s metadata at a URL."];
     case "code_redeemed":
       return ["CodeRedeemed", "Exchanged for tokens, which stay in memory."];
     case "ended":
@@ -115,6 +126,8 @@ function describe(event: Event): [string, string] {
       return ["Failed", troubleOf(event.error).code];
     case "id_token_verified":
       return ["IdTokenVerified", `${event.algorithm} signature, issuer, audience, nonce and time are right.`];
+    case "idle_soon":
+      return ["IdleSoon", "The session ends soon unless you do something."];
     case "keys_read":
       return ["KeysRead", "The provider’s public keys were read."];
     case "metadata_read":
@@ -134,8 +147,16 @@ function describe(event: Event): [string, string] {
         : ["Revoked", "The provider takes the refresh token no more."];
     case "scope_changed":
       return ["ScopeChanged", scopeChanged(event.missing, event.added)];
+    case "session_changed":
+      return ["SessionChanged", "The provider’s frame says so. It is asked who is signed in."];
+    case "session_monitor_stopped":
+      return ["SessionMonitorStopped", `The provider’s session: ${event.reason.replaceAll("_", " ")}.`];
     case "sign_in_needed":
       return ["SignInNeeded", "Nothing else leads to a new token."];
+    case "step_up_needed":
+      return ["StepUpNeeded", "A call waits: its API wants to be surer that it is you."];
+    case "step_up_settled":
+      return ["StepUpSettled", "No call waits any more."];
     case "signed_in":
       return ["SignedIn", "The app knows who you are."];
     case "signed_out_at_provider":
@@ -147,8 +168,12 @@ function ended(reason: Ended): string {
   switch (reason) {
     case "expired":
       return "The last token ended, and nothing led to a new one.";
+    case "idle":
+      return "You did nothing in any tab for too long.";
     case "rejected":
       return "The provider refused the refresh token.";
+    case "session_limit":
+      return "You signed in too long ago.";
     case "signed_out":
       return "You signed out here.";
     case "signed_out_at_provider":

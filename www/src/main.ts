@@ -7,6 +7,7 @@ import { show } from "./app.js";
 import { type Config, load, troubleInConfig, wrongConfig } from "./config.js";
 import { h } from "./dom.js";
 import { Log } from "./log.js";
+import { idleOptions } from "./pages/idle.js";
 import { problem, troubleOf } from "./problem.js";
 import { start } from "./router.js";
 
@@ -21,13 +22,13 @@ try {
 
 async function begin({ options, issuer, api }: Config): Promise<void> {
   // Not finished at once, so that the log hears of it from the very start.
-  const auth = await open({ ...options, finishSignIn: false });
+  const auth = await open({ ...options, ...idleOptions(), finishSignIn: false });
   const log = new Log();
   auth.on("*", (event) => log.note(event));
   // What comes of it is in `auth.session`, and `pages/callback.ts` goes on.
   auth.finishSignIn().catch(() => {});
   start();
-  document.body.replaceChildren(...show(auth, log, issuer, api));
+  document.body.replaceChildren(...show(auth, log, options, issuer, api));
 }
 
 function broken(error: unknown): HTMLElement {

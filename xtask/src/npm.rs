@@ -27,11 +27,24 @@ const ENTRIES: [Entry; 4] = [
 ];
 
 /// What `tokenkeep/device` loads.
-const DEVICE: [&str; 9] =
-    ["wasm/device_bg.wasm", "wasm/device.js", "device.js", "index.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
+const DEVICE: [&str; 10] = [
+    "wasm/device_bg.wasm",
+    "wasm/device.js",
+    "device.js",
+    "index.js",
+    "calls.js",
+    "remote.js",
+    "error.js",
+    "options.js",
+    "response.js",
+    "wire.js",
+];
+
+/// What `tokenkeep/popup` adds to the default entry.
+const POPUP: [&str; 2] = ["popup.js", "popup-window.js"];
 
 /// What `tokenkeep/form-post` loads to find out who the user is.
-const FORM_POST: [&str; 5] = ["wasm/form_post_bg.wasm", "wasm/form_post.js", "form-post.js", "error.js", "options.js"];
+const FORM_POST: [&str; 6] = ["wasm/form_post_bg.wasm", "wasm/form_post.js", "form-post.js", "posted.js", "error.js", "options.js"];
 
 /// What stands elsewhere in the repository and belongs into the package.
 const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
@@ -40,12 +53,9 @@ const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
 pub(crate) fn build(toolbox: &mut Toolbox) -> Result<ExitCode> {
     let sizes = package(toolbox)?;
     println!("{}", table(&sizes));
-    let paths = DEVICE.map(|file| toolbox.path("pkg").join(file));
-    let device: Vec<_> = DEVICE.into_iter().zip(size::weigh(toolbox, &paths.each_ref())?).collect();
-    println!("\ntokenkeep/device\n{}", table(&device));
-    let paths = FORM_POST.map(|file| toolbox.path("pkg").join(file));
-    let form_post: Vec<_> = FORM_POST.into_iter().zip(size::weigh(toolbox, &paths.each_ref())?).collect();
-    println!("\ntokenkeep/form-post\n{}", table(&form_post));
+    println!("\ntokenkeep/device\n{}", table(&weighed(toolbox, DEVICE)?));
+    println!("\ntokenkeep/popup\n{}", table(&weighed(toolbox, POPUP)?));
+    println!("\ntokenkeep/form-post\n{}", table(&weighed(toolbox, FORM_POST)?));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,10 +75,15 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
         let (from, to) = (toolbox.path(name), toolbox.path("pkg").join(name));
         fs::copy(&from, &to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
     }
-    let files = ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
+    let files =
+        ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "calls.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
+    weighed(toolbox, files)
+}
+
+/// Name and bytes of each of these files of the package.
+fn weighed<const N: usize>(toolbox: &Toolbox, files: [&'static str; N]) -> Result<Vec<(&'static str, Bytes)>> {
     let paths = files.map(|file| toolbox.path("pkg").join(file));
-    let bytes = size::weigh(toolbox, &paths.each_ref())?;
-    Ok(files.into_iter().zip(bytes).collect())
+    Ok(files.into_iter().zip(size::weigh(toolbox, &paths.each_ref())?).collect())
 }
 
 impl Entry {
@@ -92,7 +107,8 @@ impl Entry {
     }
 }
 
-/// One script of the four: bundlers copy a worker as it is, and what it imports would not be there.
+/// One script of the four: bundlers copy a worker as it is, and what it imports would not be there. Nor are comments taken out by them, so it
+/// has none; the package has its sources beside it.
 fn worker(glue: &str, wire: &str, keep: &str, served: &str) -> Result<String> {
     const EXPORT: &str = "\nexport { initSync, __wbg_init as default };\n";
     const WIRE: &str = "\nimport { NOTE, hold, nameOf, whenFree } from \"./wire.js\";\n";
@@ -106,8 +122,26 @@ fn worker(glue: &str, wire: &str, keep: &str, served: &str) -> Result<String> {
             .iter()
             .fold(text.to_owned(), |text, kind| text.replace(&format!("\nexport {kind} "), &format!("\n{kind} ")))
     };
-    Ok([alone(&glue), "\nconst load = __wbg_init;\n".into(), alone(wire), alone(&keep.replace("\nexport { serve };\n", "\n")), served]
-        .concat())
+    let parts =
+        [alone(&glue), "\nconst load = __wbg_init;\n".into(), alone(wire), alone(&keep.replace("\nexport { serve };\n", "\n")), served];
+    Ok([
+        "// The wasm's own JavaScript, wire.js, keep.js and worker.js of this package in one, without their comments.\n",
+        &without_comments(&parts.concat()),
+    ]
+    .concat())
+}
+
+/// What is left without lines that are comments. No text in these scripts has more than one line.
+fn without_comments(script: &str) -> String {
+    let mut inside = false;
+    let is_code = |line: &&str| {
+        let line = line.trim();
+        let begins = line.starts_with("/*");
+        let comment = inside || begins || line.starts_with("//") || line.is_empty();
+        inside = (inside || begins) && !line.ends_with("*/");
+        !comment
+    };
+    script.lines().filter(is_code).flat_map(|line| [line, "\n"]).collect()
 }
 
 pub(crate) fn table(sizes: &[(&str, Bytes)]) -> String {

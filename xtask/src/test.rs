@@ -11,12 +11,12 @@ use crate::{Result, fuzz, npm, size};
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
 /// All features of the library, but `ring`, which is for servers.
-const FEATURES: &str = "device,implicit,legacy,leptos,worker";
+const FEATURES: &str = "check-session,device,diagnose,form-post,implicit,legacy,leptos,popup,worker";
 
 /// What tokenkeep may add to an app: brotli bytes of wasm and js together. A little more than it does, so that growth shows.
-const SIZE_BUDGET: i64 = 112_500;
+const SIZE_BUDGET: i64 = 120_200;
 /// The same for a page whose keep is in a worker.
-const PAGE_BUDGET: i64 = 53_000;
+const PAGE_BUDGET: i64 = 55_000;
 
 /// The steps in the order in which they fail soonest.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -166,8 +166,10 @@ fn clippy(toolbox: &Toolbox) -> Tally {
         "-p",
         "tokenkeep-size-worker",
     ];
+    let features = FEATURES.split(',').map(|feature| format!("tokenkeep/{feature}")).collect::<Vec<_>>().join(",");
     all([
-        clippy(&["--workspace", "--all-targets"]),
+        // The demo is for browsers alone, see below.
+        clippy(&["--workspace", "--exclude", "tokenkeep-demo", "--all-targets", "--features", &features]),
         // Alone, because the other packages turn its feature on.
         clippy(&["-p", "tokenkeep", "--all-targets"]),
         clippy(&[&["-p", "tokenkeep", "--all-targets", "--features", FEATURES], &WASM[..]].concat()),

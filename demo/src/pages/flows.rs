@@ -10,10 +10,11 @@ use crate::problem::{Problem, sentence};
 use crate::run::{Outcome, Run, Runs};
 use crate::server::{Answer, Failed, ServerFlow};
 use crate::television::{self, Shown, Television};
+use crate::who::{self, Who};
 
 /// Every flow, with a button, and a picture of how it went.
 #[component]
-pub fn Flows(runs: Runs, api: Api, issuer: String) -> impl IntoView {
+pub fn Flows(runs: Runs, api: Api, who: Who, issuer: String) -> impl IntoView {
     let back_from = runs.arrived();
     view! {
         <Page title="Flows">
@@ -35,6 +36,8 @@ pub fn Flows(runs: Runs, api: Api, issuer: String) -> impl IntoView {
             <ul class="flows">
                 {Flow::ALL.map(|flow| view! { <InApp flow runs api is_next=back_from == Some(flow) /> }).collect_view()}
             </ul>
+            <h2>"Who it is, and nothing else"</h2>
+            <ul class="flows"><WhoCard who /></ul>
             <h2>"On a screen without a keyboard"</h2>
             <ul class="flows"><TelevisionCard issuer /></ul>
             <h2>"On a server"</h2>
@@ -109,6 +112,7 @@ fn InApp(flow: Flow, runs: Runs, api: Api, is_next: bool) -> impl IntoView {
     };
     view! {
         <FlowCard name=flow.name() about=flow.about() button is_next>
+            {move || runs.unreceived.get().filter(|_| flow == Flow::Form).map(cannot)}
             {move || run.get().map(|run| view! { <Result run runs api /> })}
         </FlowCard>
     }
@@ -185,6 +189,17 @@ fn failed(run: Run, runs: Runs) -> AnyView {
         .into_any(),
         // What failed since is over, or the session goes on without it.
         None => view! { <p class="quiet" role="status">"It failed. The list of what happened says why."</p> }.into_any(),
+    }
+}
+
+/// Why a form that the provider sends would be lost.
+fn cannot(why: String) -> impl IntoView {
+    view! {
+        <div class="problem" role="alert">
+            <p><strong>"This browser cannot receive a form"</strong></p>
+            <p>"You did not leave, because the answer would have been lost."</p>
+            <p class="quiet">{sentence(&why)}</p>
+        </div>
     }
 }
 
@@ -295,6 +310,46 @@ fn TelevisionCard(issuer: String) -> impl IntoView {
                 <div class="result">
                     <div class="tv">{screen}</div>
                     {move || view! { <Picture id="picture-television".to_owned() title="What happened: another device".to_owned() steps=television.steps.get() /> }}
+                </div>
+            })}
+        </FlowCard>
+    }
+}
+
+/// An app that wants to know who it is, and no more.
+#[component]
+fn WhoCard(who: Who) -> impl IntoView {
+    let label = ["Run: ", who::ABOUT.title].concat();
+    let button = view! { <button type="button" class="main" aria-label=label on:click=move |_| who.ask()>"Run"</button> };
+    let came_back = who.shown.with_untracked(|shown| !matches!(shown, who::Shown::Nothing));
+    let said = move || match who.shown.get() {
+        who::Shown::Nothing => ().into_any(),
+        who::Shown::Leaving => view! { <p class="quiet" role="status">"Leaving for the provider…"</p> }.into_any(),
+        who::Shown::Looking => view! { <p class="quiet" role="status">"Verifying the ID token…"</p> }.into_any(),
+        who::Shown::Known { name, subject } => view! {
+            <dl class="outcome" role="status">
+                <dt>"It is"</dt>
+                <dd class="strong">{name}</dd>
+                <dt>"Subject"</dt>
+                <dd><code>{subject}</code></dd>
+            </dl>
+            <p class="quiet">"That is all: nobody is signed in by it, and a reload forgets it."</p>
+        }
+        .into_any(),
+        who::Shown::Cannot(why) => cannot(why).into_any(),
+        who::Shown::Failed(error) => view! { <Problem title="Nobody is known" error>""</Problem> }.into_any(),
+    };
+    let picture = move || {
+        let steps = who.steps.get();
+        (steps.len() > 1)
+            .then(|| view! { <Picture id="picture-id-token".to_owned() title="What happened: ID token alone".to_owned() steps /> })
+    };
+    view! {
+        <FlowCard name="id-token" about=who::ABOUT button=button.into_any() is_next=came_back>
+            {move || (!who.shown.with(|shown| matches!(shown, who::Shown::Nothing))).then(|| view! {
+                <div class="result">
+                    {said}
+                    {picture}
                 </div>
             })}
         </FlowCard>

@@ -2,23 +2,37 @@
 
 mod api;
 mod callback;
+mod doctor;
 mod flows;
 mod home;
+pub mod idle;
+mod initiate;
+mod monitor;
 mod not_found;
 mod orders;
+mod popup;
 mod profile;
 mod provider_sign_out;
+mod session;
+mod step_up;
 
 use leptos::{html::H1, prelude::*};
 
 pub use api::ApiPage;
 pub use callback::Callback;
+pub use doctor::Doctor;
 pub use flows::Flows;
 pub use home::Home;
+pub use idle::{Idle, IdleSoon};
+pub use initiate::Initiate;
+pub use monitor::Monitor;
 pub use not_found::NotFound;
 pub use orders::Orders;
+pub use popup::Popup;
 pub use profile::Profile;
 pub use provider_sign_out::ProviderSignOut;
+pub use session::AroundTheSession;
+pub use step_up::StepUp;
 
 /// Whether a page was shown before this one.
 #[derive(Clone, Copy, Default)]

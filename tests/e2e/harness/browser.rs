@@ -326,6 +326,39 @@ impl Browser {
         None
     }
 
+    /// The window that this tab has opened. From now on it is looked at.
+    pub(crate) async fn opened_window(&self, tab: &WindowHandle) -> WindowHandle {
+        let look = async || self.driver.windows().await.ok()?.into_iter().find(|window| window != tab);
+        let window = self.until("another window", look).await;
+        self.switch_to(&window).await;
+        window
+    }
+
+    pub(crate) async fn windows(&self) -> Vec<WindowHandle> {
+        self.driver.windows().await.unwrap_or_default()
+    }
+
+    /// Whether there is only this tab.
+    pub(crate) async fn has_only(&self, tab: &WindowHandle) -> bool {
+        self.windows().await == [tab.clone()]
+    }
+
+    /// Answers the provider's questions in a window that the app has opened, until it is gone or says that it may be closed.
+    pub(crate) async fn sign_in_in_window(&self, user: User, tab: &WindowHandle) {
+        self.until("the window to be done", async || {
+            if self.has_only(tab).await || self.text().await.contains("You can close this window") {
+                return Some(());
+            }
+            if self.has("#password").await {
+                self.give_password(user).await?;
+            } else {
+                self.find(By::Css("button[name=decision][value=allow]")).await?.click().await.ok()?;
+            }
+            None
+        })
+        .await;
+    }
+
     /// Answers what the provider asks, until the browser is back at the app.
     pub(crate) async fn sign_in_at_provider(&self, user: User) {
         self.answer_provider(user, "allow").await;
@@ -344,6 +377,22 @@ impl Browser {
             } else {
                 self.find(By::Css("button.main")).await?.click().await.ok()?;
             }
+            None
+        })
+        .await;
+    }
+
+    /// Gives the provider the code that it asks for, until the browser is back at the app.
+    pub(crate) async fn take_second_step(&self) {
+        self.until("the provider's second question", async || self.has("#code").await.then_some(())).await;
+        self.until("the provider's second question to end", async || {
+            if self.address().await.starts_with(&self.app_origin) {
+                return Some(());
+            }
+            let code = self.find(By::Id("code")).await?;
+            code.clear().await.ok()?;
+            code.send_keys("246810").await.ok()?;
+            self.find(By::Css("button.main")).await?.click().await.ok()?;
             None
         })
         .await;

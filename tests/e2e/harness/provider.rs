@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::{
     Setting,
-    http::{Log, Request, Server},
+    http::{Log, Request, Response, Server},
     process::{Process, free_port},
 };
 
@@ -40,6 +40,12 @@ pub(crate) enum Answers {
     Wait,
 }
 
+/// What becomes of an answer of provider or API before it reaches the browser.
+pub(crate) type Break = fn(&Request, &mut Response);
+
+/// As it is.
+pub(crate) const WHOLE: Break = |_, _| {};
+
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) issuer: String,
@@ -52,6 +58,7 @@ pub(crate) struct Provider {
     setting: Setting,
     ports: Ports,
     answers: watch::Sender<HashMap<&'static str, Answers>>,
+    broken: watch::Sender<Break>,
     running: Mutex<Option<Running>>,
     folder: TempDir,
 }
@@ -84,6 +91,7 @@ impl Provider {
             setting,
             ports,
             answers: watch::Sender::default(),
+            broken: watch::Sender::new(WHOLE),
             running: Mutex::default(),
             folder: tempfile::tempdir().expect("a folder"),
         };
@@ -106,6 +114,9 @@ impl Provider {
         command.env("TOKENKEEP_API_ORIGIN", self.api.trim_end_matches('/'));
         if let Some(lifetime) = self.setting.lifetime {
             command.env("TOKENKEEP_ACCESS_TOKEN_TTL", lifetime.to_string());
+        }
+        if self.setting.provider_is_cut_off {
+            command.env("TOKENKEEP_COOP", "1");
         }
         // Should the tests be killed, it ends too.
         command.env("TOKENKEEP_END_WITH", std::process::id().to_string());
@@ -138,11 +149,16 @@ impl Provider {
         });
     }
 
+    /// From now on.
+    pub(crate) fn breaks(&self, how: Break) {
+        self.broken.send_replace(how);
+    }
+
     async fn forward(&self) -> Vec<Server> {
         let Ports { issuer, api, behind_issuer, behind_api } = self.ports;
         let third_parties = self.setting.cookies_for_third_parties;
-        let issuer = forward(issuer, behind_issuer, &self.log, &self.answers, third_parties).await;
-        vec![issuer, forward(api, behind_api, &self.api_log, &self.answers, false).await]
+        let issuer = forward(issuer, behind_issuer, &self.log, &self.answers, &self.broken, third_parties).await;
+        vec![issuer, forward(api, behind_api, &self.api_log, &self.answers, &self.broken, false).await]
     }
 
     async fn answers(&self) -> bool {
@@ -165,13 +181,16 @@ async fn forward(
     to: u16,
     log: &Log,
     answers: &watch::Sender<HashMap<&'static str, Answers>>,
+    broken: &watch::Sender<Break>,
     cookies_for_third_parties: bool,
 ) -> Server {
-    let answers = answers.clone();
+    let (answers, broken) = (answers.clone(), broken.clone());
     Server::start(port, log.clone(), move |request| {
         let answers = answers.clone();
+        let breaks = *broken.borrow();
         async move {
             let mut response = request.send_to(to).await.ok()?;
+            breaks(&request, &mut response);
             if cookies_for_third_parties {
                 response.headers = response.headers.into_iter().flat_map(for_third_parties).collect();
             }

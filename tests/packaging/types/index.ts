@@ -1,8 +1,11 @@
 // What an app may write.
 
 import { AuthError, open } from "tokenkeep";
+import { signInWithPopup } from "tokenkeep/popup";
 import { open as openIdToken, receiver } from "tokenkeep/form-post";
-import type { Auth, AuthErrorCode, AuthErrorKind, Claims, Ended, Event, Finished, Options, Rung, Session, SignInOptions } from "tokenkeep";
+import type {
+  Auth, AuthErrorCode, AuthErrorKind, Claims, Ended, Event, Finished, Options, Rung, Session, SignInOptions, StepUp,
+} from "tokenkeep";
 
 import { is } from "./same.js";
 
@@ -15,16 +18,19 @@ export async function everyOption(): Promise<Auth> {
   const options: Required<Options> = {
     issuer: "https://login.example.com",
     clientId: "my-app",
-    api: ["https://api.example.com/", { url: "https://other.example.com/", resource: ["urn:a"], scopes: "read" }] as const,
+    api: ["https://api.example.com/", { url: "https://other.example.com/", resource: ["urn:a"], scopes: "read" }, { url: "urn:b", exchange: true, audience: ["ledger"] }] as const,
     scopes: ["openid", "profile"],
     audience: "https://api.example.com/",
     resource: "urn:example:api",
     redirectPath: "/callback",
     redirectUri: "https://app.example.com/callback",
+    popupRedirectPath: "/popup.html",
+    popupRedirectUri: "https://app.example.com/popup.html",
     postLogoutRedirectPath: "/",
     postLogoutRedirectUri: "https://app.example.com/",
     responseMode: "fragment",
     receiver: receiver({ script: "/form-post-worker.js" }),
+    formPostReceiver: true,
     responseType: "code",
     pushedAuthorizationRequests: true,
     oauthOnly: false,
@@ -32,6 +38,10 @@ export async function everyOption(): Promise<Auth> {
     renewByRedirect: false,
     dpop: true,
     idTokenHint: false,
+    stepUp: true,
+    idleLimitSeconds: 900,
+    idleWarningSeconds: 60,
+    sessionLimitSeconds: 43_200,
     trustedAudiences: [],
     userInfo: "signed",
     clockLeewaySeconds: 30,
@@ -71,9 +81,13 @@ export async function everyMethod(auth: Auth<Staff>): Promise<void> {
   is<readonly string[]>()((await auth.userInfo()).roles);
   is<string | undefined>()((await auth.userInfo()).email);
   is<void>()(await auth.renew());
+  is<void>()(auth.stayActive());
   is<void>()(await auth.signOut());
   await auth.signOut({ local: true });
   is<boolean>()(auth.signedOutJustNow);
+  is<StepUp | undefined>()(auth.stepUp);
+  await auth.signIn(auth.stepUp);
+  is<void>()(auth.declineStepUp());
   is<boolean>()(await auth.frontChannelLogout());
   is<Session<Staff>>()(auth.getSnapshot());
   is<void>()(auth.subscribe(() => {})());
@@ -135,6 +149,7 @@ export function everyEvent(auth: Auth): ReadonlyArray<() => void> {
     }),
     auth.on("ended", ({ reason }) => is<Ended>()(reason)),
     auth.on("failed", ({ error }) => is<AuthError>()(error)),
+    auth.on("idle_soon", ({ endsAt }) => is<number>()(endsAt)),
     auth.on("id_token_verified", ({ algorithm }) => is<string>()(algorithm)),
     auth.on("renewed", ({ by }) => is<Rung>()(by)),
     auth.on("renewal_failed", (event) => {
@@ -147,6 +162,11 @@ export function everyEvent(auth: Auth): ReadonlyArray<() => void> {
       is<readonly string[]>()(event.missing);
       is<readonly string[]>()(event.added);
     }),
+    auth.on("step_up_needed", ({ signIn }) => {
+      is<readonly string[] | undefined>()(signIn.requiredAcr);
+      is<number | undefined>()(signIn.maxAgeSeconds);
+    }),
+    auth.on("step_up_settled", ({ text }) => is<string>()(text)),
     auth.on("*", (event) => {
       is<Event>()(event);
       is<string>()(event.text);
@@ -195,4 +215,10 @@ export async function whoItIs(): Promise<string | undefined> {
 export async function inDetail(auth: Auth): Promise<readonly unknown[]> {
   await auth.signIn({ authorizationDetails: [{ type: "payment", amount: "1.00" }] });
   return auth.session.status === "signed_in" ? auth.session.authorizationDetails.map(({ type, amount }) => [type, amount]) : [];
+}
+
+export async function inAWindow(auth: Auth<{ department?: string }>, signal: AbortSignal): Promise<string | undefined> {
+  const session = await signInWithPopup(auth, { loginHint: "alice", signal, otherwise: "redirect" });
+  await signInWithPopup(auth);
+  return session.status === "signed_in" ? session.claims.department : undefined;
 }

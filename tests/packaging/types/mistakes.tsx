@@ -5,6 +5,9 @@ import type { Auth, Claims, Options, Session, SignInOptions } from "tokenkeep";
 import { open as openServer } from "tokenkeep/confidential";
 import type { Confidential } from "tokenkeep/confidential";
 import { open as openDevice } from "tokenkeep/device";
+import { diagnose } from "tokenkeep/diagnose";
+import type { Finding } from "tokenkeep/diagnose";
+import { signInWithPopup } from "tokenkeep/popup";
 import { ready, takePosted } from "tokenkeep/form-post";
 import { authError, mock } from "tokenkeep/mock";
 import { AuthProvider, SignedIn, useAuth, useSession } from "tokenkeep/react";
@@ -36,7 +39,7 @@ void open({ ...options, redirectURI: "https://app.example.com/callback" });
 // @ts-expect-error TS2375: an option that is set to undefined is none
 const undefinedOption: Options = { issuer: "https://login.example.com", clientId: "my-app", audience: undefined };
 // @ts-expect-error TS2353: an API has a URL and what its token is for
-const api: Options["api"] = { url: "https://api.example.com/", audience: "me" };
+const api: Options["api"] = { url: "https://api.example.com/", token: "me" };
 // @ts-expect-error TS2554: options are needed
 void open();
 // @ts-expect-error TS2344: claims are an object
@@ -181,6 +184,12 @@ openDevice({ issuer: "https://login.example.com", clientId: "my-tv", lingerSecon
 open({ issuer: "https://login.example.com", clientId: "my-app", dangerousDeviceAuthorization: true });
 // @ts-expect-error TS2339: nor of this
 (await open(options)).signInByDevice();
+// In a window
+
+// @ts-expect-error TS2322: there is one other way
+signInWithPopup(await open(options), { otherwise: "frame" });
+// @ts-expect-error TS2740: it takes an auth, not the promise of one
+signInWithPopup(open(options));
 // On a server
 
 // @ts-expect-error TS2345: a client has one way to show who it is
@@ -195,3 +204,16 @@ void server.refresh("token", { audience: "orders" });
 void server.exchange({ audience: "orders" });
 // @ts-expect-error TS2339: what is no access token has none
 void server.exchange({ subjectToken: "token" }).then((other) => other.kind === "other" && other.accessToken);
+
+// The doctor
+
+declare const finding: Finding;
+
+// @ts-expect-error TS2741: it needs the two things without which nothing works
+void diagnose({ issuer: "https://login.example.com" });
+// @ts-expect-error TS2353: there is no option of this name
+void diagnose({ ...options, clientSecret: "secret" });
+// @ts-expect-error TS2367: there is no such code
+void (finding.code === "issuer_slash");
+// @ts-expect-error TS2540: what was found stays
+finding.severity = "info";

@@ -34,6 +34,7 @@ export function everyOption(): MockAuth<Staff> {
     finishSignIn: async () => ({ outcome: "signed_in", returnTo: "/" }),
     signOut: (options) => is<boolean | undefined>()(options?.local),
     frontChannelLogout: () => true,
+    initiatedSignIn: () => ({ loginHint: "alice", returnTo: "/" }),
   };
   return mock<Staff>(options);
 }

@@ -2,9 +2,9 @@
 
 import type { ReactNode } from "react";
 import { open } from "tokenkeep";
-import type { AuthError, Event, Session, SignedIn as SignedInSession } from "tokenkeep";
+import type { AuthError, Event, Session, SignedIn as SignedInSession, StepUp } from "tokenkeep";
 import { mock } from "tokenkeep/mock";
-import { AuthProvider, SignedIn, SignedOut, useAuth, useSession } from "tokenkeep/react";
+import { AuthProvider, SignedIn, SignedOut, useAuth, useSession, useStepUp } from "tokenkeep/react";
 
 import { is } from "./same.js";
 
@@ -37,7 +37,10 @@ export const tested = (
 );
 
 function Page(): ReactNode {
-  const { session, signIn, signOut, fetch, userInfo, renew, on, signedOutJustNow, finishSignIn, frontChannelLogout } = useAuth<Staff>();
+  const { session, signIn, signOut, fetch, userInfo, renew, on, signedOutJustNow, finishSignIn, frontChannelLogout, initiatedSignIn, declineStepUp } =
+    useAuth<Staff>();
+  const stepUp = useStepUp();
+  is<StepUp | undefined>()(stepUp);
   is<Session<Staff>>()(session);
   is<boolean>()(signedOutJustNow);
   on("failed", ({ error }) => is<AuthError>()(error));
@@ -45,9 +48,10 @@ function Page(): ReactNode {
   const all = async () => {
     is<readonly string[]>()((await userInfo()).roles);
     is<Response>()(await fetch("https://api.example.com/me", { method: "PUT" }));
-    await Promise.all([renew(), finishSignIn(), frontChannelLogout()]);
+    await Promise.all([renew(), finishSignIn(), frontChannelLogout(), initiatedSignIn()]);
     await signOut({ local: true });
-    await signIn({ returnTo: "/" });
+    await signIn({ ...stepUp, returnTo: "/" });
+    is<void>()(declineStepUp());
   };
   return session.status === "signed_in" ? <button onClick={() => void all()}>{session.claims.roles[0]}</button> : null;
 }
