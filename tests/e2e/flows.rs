@@ -391,9 +391,11 @@ async fn nothing_of_it_is_left(world: &World) {
         assert!(!is_of_a_response(&exchange.request.target), "{}", exchange.request.target);
     }
     assert_eq!(world.browser.address().await, world.app.url("/flows"));
-    let history = world.history().await;
-    let here = history.iter().filter(|address| address.starts_with(&world.app.origin));
-    assert!(here.clone().count() > 0 && !here.clone().any(|address| is_of_a_response(address)), "{history:?}");
+    // WebKit does not tell, and does not always go back past a page that was posted.
+    if let Some(history) = world.browser.history().await {
+        let here = history.iter().filter(|address| address.starts_with(&world.app.origin));
+        assert!(here.clone().count() > 0 && !here.clone().any(|address| is_of_a_response(address)), "{history:?}");
+    }
 }
 
 fn is_of_a_response(address: &str) -> bool {
