@@ -96,7 +96,7 @@ export async function parts() {
   const scripts = {
     glue: ["wasm/tokenkeep.js"],
     "keep.js, with the glue, for a worker": ["wasm/keep.js"],
-    "index.js and what it imports": ["index.js", "calls.js", "error.js", "options.js", "remote.js", "response.js", "wire.js"],
+    "index.js and what it imports": ["index.js", "auth.js", "error.js", "options.js", "remote.js", "response.js", "wire.js"],
   };
   const wasm = readFileSync(WASM);
   weighed.push({ name: "wasm", raw: wasm.length, brotli: brotli(wasm).length });

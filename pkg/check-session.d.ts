@@ -3,7 +3,7 @@
  * Management 1.0): the provider's frame is asked every few seconds.
  *
  * ```ts
- * import { open } from "tokenkeep";
+ * import { open } from "tokenkeep/session";
  * import { monitorSession } from "tokenkeep/check-session";
  *
  * const auth = await open({ issuer: "https://login.example.com", clientId: "my-app", api: "https://api.example.com/" });
@@ -12,7 +12,7 @@
  * ```
  */
 
-import type { Auth } from "./index.js";
+import type { Auth } from "./session.js";
 
 /**
  * Watches the session at the provider, as long as somebody is signed in and the page is seen: its `check_session_iframe` is asked every four
@@ -24,5 +24,8 @@ import type { Auth } from "./index.js";
  * allowed. Where it cannot work it stops and says why, by the event `session_monitor_stopped`, and the session goes on.
  *
  * Returns what ends the watching. Does nothing where there is no page, and for what `tokenkeep/mock` makes.
+ *
+ * @param auth what `open` of `tokenkeep/session` gives, or of `tokenkeep/device`.
+ * @throws {AuthError} `session_entry_missing` for another `auth`.
  */
 export function monitorSession<C extends object = {}>(auth: Auth<C>): () => void;

@@ -1,10 +1,10 @@
 // Notices that the user signed out at the provider, or that somebody else signed in there (OpenID Connect Session Management 1.0).
 
-import { calls } from "./calls.js";
+import { callOf } from "./calls.js";
 import { watch } from "./op-iframe.js";
 
 export function monitorSession(auth) {
-  const work = calls.get(auth);
+  const work = callOf(auth);
   // There is no page here, or no provider.
   if (work === undefined || typeof document === "undefined") {
     return () => {};

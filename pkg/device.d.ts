@@ -19,13 +19,13 @@
  * ```
  */
 
-import type { Auth as DefaultAuth, Options as DefaultOptions } from "./index.js";
+import type { Auth as SessionAuth, Options as SessionOptions } from "./session.js";
 
 export { AuthError } from "./index.js";
-export type * from "./index.js";
+export type * from "./session.js";
 
 /**
- * `open` of the default entry, with wasm of its own that has `signInByDevice`, and with its keep in the page: such a screen shows one page. So
+ * `open` of `tokenkeep/session`, with wasm of its own that has `signInByDevice`, and with its keep in the page: such a screen shows one page. So
  * after a reload the user signs in again.
  *
  * @throws {AuthError} `misconfigured` when the options cannot work: which one, and what to do.
@@ -33,7 +33,7 @@ export type * from "./index.js";
 export function open<C extends object = {}>(options: Options): Promise<Auth<C>>;
 
 /** What an app configures. */
-export interface Options extends Omit<DefaultOptions, "keep" | "lingerSeconds" | "pending" | "worker"> {
+export interface Options extends Omit<SessionOptions, "keep" | "lingerSeconds" | "pending" | "worker"> {
   /**
    * Users may sign in on another device: then whoever gets somebody to enter a code is signed in as them. Nothing ties the one who agrees to the
    * screen that shows the code, so a code can be sent by mail, and a user who believes it hands over their account (RFC 8628 §5.4, RFC 10027). Only
@@ -46,7 +46,7 @@ export interface Options extends Omit<DefaultOptions, "keep" | "lingerSeconds" |
 }
 
 /** What an app holds. */
-export interface Auth<C extends object = {}> extends DefaultAuth<C> {
+export interface Auth<C extends object = {}> extends SessionAuth<C> {
   /**
    * Begins a sign-in on another device. Called again while one is under way it gives the same code.
    * @throws {AuthError} `device_not_allowed` without `dangerousDeviceAuthorization`; `device_unavailable` when the provider does not offer it.

@@ -1,13 +1,17 @@
 // The entry for a screen without a keyboard: `open` with `signInByDevice`. Its keep is in the page, because such a screen shows one page.
 
-import { opener } from "./index.js";
+import { opener } from "./auth.js";
+import { extended } from "./calls.js";
 
-export { AuthError } from "./index.js";
+export { AuthError } from "./error.js";
 
-export const open = opener(["page"], {
+export const open = /* @__PURE__ */ opener(["page"], {
   load: () => import("./wasm/device.js"),
   located: () => new URL("./wasm/device_bg.wasm", import.meta.url),
-  extend: (auth, call) => (auth.signInByDevice = ({ signal } = {}) => begin(call, signal)),
+  extend: (auth, call) => {
+    extended(auth, call);
+    auth.signInByDevice = ({ signal } = {}) => begin(call, signal);
+  },
 });
 
 async function begin(call, signal) {

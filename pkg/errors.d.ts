@@ -87,6 +87,7 @@ export type AuthErrorCode =
   | "response_too_large"
   | "revocation_unavailable"
   | "scope_malformed"
+  | "session_entry_missing"
   | "sign_in_expired"
   | "sign_in_needed"
   | "signature_invalid"

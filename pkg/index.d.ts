@@ -58,10 +58,6 @@ export interface Options {
   redirectPath?: string;
   /** The same as a whole URL of this origin. */
   redirectUri?: string;
-  /** Where the window of `signInWithPopup` (`tokenkeep/popup`) comes back to: a path below this origin. Default `/popup.html`. */
-  popupRedirectPath?: string;
-  /** The same as a whole URL of this origin. */
-  popupRedirectUri?: string;
   /** Where the user comes back to after signing out at the provider: a path below this origin. Default `/`. */
   postLogoutRedirectPath?: string;
   /** The same as a whole URL of this origin. */
@@ -102,22 +98,6 @@ export interface Options {
   dpop?: boolean;
   /** Whether the provider gets the ID token back at sign-out, in a form (`id_token_hint`). Default `false`. */
   idTokenHint?: boolean;
-  /**
-   * Whether a call waits when its API wants the user to authenticate in another way, or more lately (RFC 9470): see `stepUp` and the event
-   * `step_up_needed`. It is sent once more when the same user has done that, waits for ten minutes at most, and else gets the 401. A body that
-   * is a `ReadableStream` does not wait. APIs must expose `WWW-Authenticate`. Default `false`.
-   */
-  stepUp?: boolean;
-  /**
-   * After how many seconds without activity the session ends, in all tabs (`ended` with the reason `idle`). Activity is what the user does
-   * with a key, a pointer or a finger in any tab of the app, and `stayActive`; neither a call nor a renewal is. Time in which the device sleeps
-   * counts. The session at the provider goes on. Default: none.
-   */
-  idleLimitSeconds?: number;
-  /** How many seconds before that `idle_soon` is told; 0 is no warning. Default 60. */
-  idleWarningSeconds?: number;
-  /** How many seconds after the sign-in to this app the session ends, whatever the user does, without a warning. Default: never. */
-  sessionLimitSeconds?: number;
   /** Whom else an ID token may be for, beside this client. */
   trustedAudiences?: string | readonly string[];
   /** How the provider answers at its UserInfo endpoint. Default `json`. */
@@ -293,18 +273,6 @@ export interface Auth<C extends object = {}> extends Disposable {
   finishSignIn(): Promise<Finished>;
 
   /**
-   * Reads the address of the app's `initiate_login_uri`, to which a portal or the provider sends users who shall sign in (OpenID Connect
-   * Core §4): what to call `signIn` with, or `undefined` when nobody asks for a sign-in there. It only reads. The user goes on to
-   * `target_link_uri` if that is a place of this app, else to its root. An app with several providers asks each of its `auth`.
-   *
-   * Whoever makes a link can start a sign-in with it: so take the parameters out of the address first, and do nothing by itself when somebody
-   * is signed in.
-   * @throws {AuthError} `issuer_mismatch` when it names another provider, where nothing is asked then; others when it is doubled, malformed
-   * or longer than 8 KiB.
-   */
-  initiatedSignIn(url?: string | URL): Promise<SignInOptions | undefined>;
-
-  /**
    * Calls an API as `fetch` does: with the token if it is one of `api`, and not at all otherwise. When the API refuses the token, it is
    * renewed and the request sent once more, unless its body is a `ReadableStream`. Redirects are not followed: with `redirect: "manual"`
    * they are an opaque answer, else an error.
@@ -314,7 +282,7 @@ export interface Auth<C extends object = {}> extends Disposable {
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
 
   /**
-   * What a call waits for, with the option `stepUp`: the question to put to the user. `signIn(auth.stepUp)` is their yes, in this page or in
+   * What a call waits for, with the option `stepUp` of `tokenkeep/session`: the question to put to the user. `signIn(auth.stepUp)` is their yes, in this page or in
    * another one that has the same keep; what waits in a page that leaves is lost with it. `undefined` when no call waits.
    */
   readonly stepUp: StepUp | undefined;
@@ -343,7 +311,7 @@ export interface Auth<C extends object = {}> extends Disposable {
 
   /**
    * The user is active, as the app knows: by a button that says "stay signed in", or by a film that is being watched. It is so in all tabs.
-   * For `idleLimitSeconds`; a session that has ended stays ended.
+   * For `idleLimitSeconds` of `tokenkeep/session`; a session that has ended stays ended.
    */
   stayActive(): void;
 

@@ -105,7 +105,7 @@ class Page {
       async (handle) => {
         const lock = locks && (await (alive ??= hold()));
         this.post(["opened", handle.state(), handle.signed_out_just_now(), lock]);
-        this.post(["tell", handle.step_up()]);
+        this.#tellStepUp(handle);
       },
       (why) => this.post(["failed", ...spoken(why)]),
     );
@@ -161,8 +161,14 @@ class Page {
     this.#aborts.get(id)?.abort();
   }
 
+  /** What a call waits for, if this keep knows of that. */
+  #tellStepUp(handle) {
+    const told = handle.step_up?.();
+    told !== undefined && this.post(["tell", told]);
+  }
+
   async on_decline_step_up() {
-    (await this.#handle)?.decline_step_up();
+    (await this.#handle)?.decline_step_up?.();
   }
 
   async on_note(key, text) {
@@ -192,13 +198,13 @@ class Page {
     const handle = await this.#handle;
     if (why === "pageshow" && handle !== undefined) {
       this.post(["tell", handle.state()]);
-      this.post(["tell", handle.step_up()]);
+      this.#tellStepUp(handle);
     }
     handle?.woke(why);
   }
 
   async on_active(at) {
-    (await this.#handle)?.active(at);
+    (await this.#handle)?.active?.(at);
   }
 
   on_away() {

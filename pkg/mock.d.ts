@@ -19,7 +19,6 @@
 
 import type {
   Api,
-  Auth,
   AuthError,
   AuthErrorCode,
   AuthErrorKind,
@@ -32,6 +31,7 @@ import type {
   SignInOptions,
   SignOutOptions,
 } from "./index.js";
+import type { Auth } from "./session.js";
 
 /**
  * Opens a mock.

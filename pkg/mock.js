@@ -1,3 +1,4 @@
+import { callers } from "./calls.js";
 import { AuthError } from "./error.js";
 
 const OPTIONS = [
@@ -232,6 +233,7 @@ export function mock(options = {}) {
       auth.close();
     },
   };
+  callers.set(auth);
   return auth;
 
   function note(method, args) {

@@ -2,7 +2,7 @@
  * Sign-in in a window of its own: what the page holds is still there afterwards.
  *
  * ```ts
- * import { open } from "tokenkeep";
+ * import { open } from "tokenkeep/session";
  * import { signInWithPopup } from "tokenkeep/popup";
  *
  * const auth = await open({ issuer: "https://login.example.com", clientId: "my-app" });
@@ -17,7 +17,8 @@
  * (default `/popup.html`), which is registered at the provider as one more redirect URI.
  */
 
-import type { Auth, Session, SignInOptions } from "./index.js";
+import type { Session, SignInOptions } from "./index.js";
+import type { Auth } from "./session.js";
 
 /**
  * Signs in in a window of its own. **The window is opened before this returns:** call it in the click itself, before anything is awaited. It
@@ -27,7 +28,8 @@ import type { Auth, Session, SignInOptions } from "./index.js";
  * A page has one such window: another call closes the one before. Who was signed in before still is, whatever goes wrong.
  *
  * @returns `auth.session`, with who signed in. With `otherwise: "redirect"`, as it is when the browser leaves.
- * @throws {AuthError} `popup_blocked` at once, when there is no window; `popup_closed` when the user closed it, as far as that can be told;
+ * @param auth what `open` of `tokenkeep/session` gives, or of `tokenkeep/device`.
+ * @throws {AuthError} `session_entry_missing` for another `auth`; `popup_blocked` at once, when there is no window; `popup_closed` when the user closed it, as far as that can be told;
  * `popup_superseded` after another call; `timed_out` after ten minutes; and all that `signIn` and `finishSignIn` say.
  * @throws {DOMException} `AbortError`, or the signal's reason, when it is aborted.
  */

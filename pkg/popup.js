@@ -1,13 +1,13 @@
-// Sign-in in a window of its own, for an `auth` of any entry. Described in popup.d.ts.
+// Sign-in in a window of its own, for an `auth` of `tokenkeep/session`. Described in popup.d.ts.
 
-import { calls } from "./calls.js";
+import { callOf } from "./calls.js";
 import { expect, json, own } from "./options.js";
 import { popUp } from "./popup-window.js";
 
 // Not a word is awaited before the window is opened.
 export async function signInWithPopup(auth, options = {}) {
   const { signal, otherwise, ...asked } = own(options);
-  const work = calls.get(auth);
+  const work = callOf(auth);
   if (work === undefined) {
     expect("auth", null);
   }

@@ -48,7 +48,7 @@ export function AuthProvider(props: AuthProviderProps): ReactNode;
 export type AuthInReact<C extends object = {}> = Pick<
   Auth<C>,
   | "session" | "signIn" | "finishSignIn" | "fetch" | "userInfo" | "renew" | "declineStepUp" | "signOut" | "signedOutJustNow"
-  | "frontChannelLogout" | "initiatedSignIn" | "on" | "stayActive"
+  | "frontChannelLogout" | "on" | "stayActive"
 >;
 
 /**

@@ -3,7 +3,7 @@ import { createContext, createElement, useContext, useMemo, useSyncExternalStore
 import { AuthError } from "./error.js";
 
 const Context = createContext();
-const METHODS = ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "declineStepUp", "signOut", "frontChannelLogout", "initiatedSignIn"];
+const METHODS = ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "declineStepUp", "signOut", "frontChannelLogout"];
 const UNKNOWN = { status: "unknown" };
 // One for each `auth`, however often React mounts the provider.
 const sources = new WeakMap();

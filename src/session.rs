@@ -107,9 +107,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether there are any.
+    /// Whether there are any. Without the feature there are none, and nothing is built that looks after them.
     pub fn are_set(&self) -> bool {
-        self.idle.is_some() || self.session.is_some()
+        cfg!(feature = "limits") && (self.idle.is_some() || self.session.is_some())
     }
 
     /// How often activity is noted at most; `None` if nobody asks for it. What is not noted makes a session shorter, not longer.
@@ -246,7 +246,7 @@ pub enum Ended {
 impl Ended {
     /// Whether it was one of the [`Limits`].
     pub fn is_limit(self) -> bool {
-        matches!(self, Ended::Idle | Ended::SessionLimit)
+        cfg!(feature = "limits") && matches!(self, Ended::Idle | Ended::SessionLimit)
     }
 }
 
@@ -434,6 +434,9 @@ impl Life {
 
     /// When the session ends unless the user is active, if the user was warned of that.
     pub fn idle_ends(&self, now: Moment) -> Option<UnixTime> {
+        if !self.limits.are_set() {
+            return None;
+        }
         let left = self.idle_in(now).filter(|_| self.seen.warned)?;
         Some(now.wall + left)
     }
@@ -487,7 +490,9 @@ impl Life {
 
     fn take(&mut self, input: Input, now: Moment, chance: Chance) -> Vec<Effect> {
         let active = self.seen.active;
-        if let Input::Noted(presence) = input {
+        if let Input::Noted(presence) = input
+            && self.limits.are_set()
+        {
             self.hear(presence, now);
         }
         match (self.stage, input) {
@@ -519,6 +524,7 @@ impl Life {
                 }
             }
             _ if let Some(reason) = self.over(now) => self.end(reason),
+            (_, Input::Active(_) | Input::Noted(_)) if !self.limits.are_set() => vec![],
             (_, Input::Active(at)) => self.activity(at, now),
             (_, Input::Noted(_)) => self.calm(active, now),
             (Stage::Resting, Input::Woken | Input::Alerted) => match self.lease.and_then(|lease| lease.renewal_in(now)) {
@@ -603,6 +609,9 @@ impl Life {
 
     /// Which limit has passed.
     fn over(&self, now: Moment) -> Option<Ended> {
+        if !self.limits.are_set() {
+            return None;
+        }
         let passed = |left: Option<Duration>| left == Some(Duration::ZERO);
         if passed(self.idle_in(now)) {
             return Some(Ended::Idle);
@@ -620,6 +629,9 @@ impl Life {
 
     /// How long until a limit has passed, or the user is to be warned.
     fn limit_in(&self, now: Moment) -> Option<Duration> {
+        if !self.limits.are_set() {
+            return None;
+        }
         let warned = self.seen.warned || self.lease.is_none();
         let before = if warned { Duration::ZERO } else { self.limits.warning };
         let idle = self.idle_in(now).map(|left| left.saturating_sub(before));
@@ -647,8 +659,9 @@ impl Life {
 
     /// Where nobody noted when the user was there, it is now.
     fn count_from(&mut self, now: Moment) -> Option<Effect> {
+        let limited = self.limits.are_set();
         let Seen { signed_in, active, shared, .. } = &mut self.seen;
-        let unknown = self.limits.are_set() && (signed_in.is_none() || active.is_none());
+        let unknown = limited && (signed_in.is_none() || active.is_none());
         if unknown {
             let past = Past::heard(now.wall, now);
             signed_in.get_or_insert(past);
@@ -877,241 +890,246 @@ mod tests {
         assert_eq!(step(&mut life, over, at(241)), []);
     }
 
-    // Limits
+    #[cfg(feature = "limits")]
+    mod limits {
+        use super::*;
 
-    /// A life with limits of 600 s without activity, 60 s of which are a warning, and of an hour in all, in which somebody signed in at 0.
-    fn limited(rungs: &[Rung]) -> Life {
-        let limits = Limits { idle: Some(secs(600)), warning: secs(60), session: Some(secs(3600)) };
-        let mut life = Life::within(limits);
-        assert_eq!(step(&mut life, noted(0, 0), at(0)), []);
-        step(&mut life, Input::SignedIn { since: at(0), lifetime: Some(secs(7200)), rungs: Rungs::of(rungs) }, at(0));
-        life
-    }
+        /// A life with limits of 600 s without activity, 60 s of which are a warning, and of an hour in all, in which somebody signed in at 0.
+        fn limited(rungs: &[Rung]) -> Life {
+            let limits = Limits { idle: Some(secs(600)), warning: secs(60), session: Some(secs(3600)) };
+            let mut life = Life::within(limits);
+            assert_eq!(step(&mut life, noted(0, 0), at(0)), []);
+            step(&mut life, Input::SignedIn { since: at(0), lifetime: Some(secs(7200)), rungs: Rungs::of(rungs) }, at(0));
+            life
+        }
 
-    fn wall(seconds: u64) -> UnixTime {
-        at(seconds).wall
-    }
+        fn wall(seconds: u64) -> UnixTime {
+            at(seconds).wall
+        }
 
-    fn noted(signed_in: u64, active: u64) -> Input {
-        Input::Noted(Presence { signed_in: Some(wall(signed_in)), active: Some(wall(active)) })
-    }
+        fn noted(signed_in: u64, active: u64) -> Input {
+            Input::Noted(Presence { signed_in: Some(wall(signed_in)), active: Some(wall(active)) })
+        }
 
-    fn active(seconds: u64) -> Input {
-        Input::Active(wall(seconds))
-    }
+        fn active(seconds: u64) -> Input {
+            Input::Active(wall(seconds))
+        }
 
-    #[test]
-    fn who_is_idle_is_warned_and_then_out_and_no_timer_is_long() {
-        let mut life = limited(&[Rung::RefreshToken]);
-        let mut now = 0;
-        let mut warned = None;
-        loop {
-            let effects = step(&mut life, Input::Woken, at(now));
-            match effects[..] {
-                [Effect::Wake(span)] => now += span.as_secs(),
-                [Effect::Warn(ends), Effect::Wake(span)] => {
-                    assert_eq!((warned.replace(now), ends, life.idle_ends(at(now))), (None, wall(600), Some(wall(600))));
-                    now += span.as_secs();
+        #[test]
+        fn who_is_idle_is_warned_and_then_out_and_no_timer_is_long() {
+            let mut life = limited(&[Rung::RefreshToken]);
+            let mut now = 0;
+            let mut warned = None;
+            loop {
+                let effects = step(&mut life, Input::Woken, at(now));
+                match effects[..] {
+                    [Effect::Wake(span)] => now += span.as_secs(),
+                    [Effect::Warn(ends), Effect::Wake(span)] => {
+                        assert_eq!((warned.replace(now), ends, life.idle_ends(at(now))), (None, wall(600), Some(wall(600))));
+                        now += span.as_secs();
+                    }
+                    [Effect::End(reason)] => {
+                        assert_eq!((now, warned, reason), (600, Some(540), Ended::Idle));
+                        break;
+                    }
+                    _ => panic!("{effects:?} at {now}"),
                 }
-                [Effect::End(reason)] => {
-                    assert_eq!((now, warned, reason), (600, Some(540), Ended::Idle));
-                    break;
-                }
-                _ => panic!("{effects:?} at {now}"),
+            }
+            assert!(life.is_out() && life.presence() == Presence::default());
+            assert_eq!(step(&mut life, active(601), at(601)), [], "it stays ended");
+            assert_eq!(step(&mut life, Input::Woken, at(601)), []);
+        }
+
+        #[test]
+        fn activity_is_noted_but_not_each_time_and_puts_the_end_off() {
+            let mut life = limited(&[]);
+            assert_eq!(step(&mut life, active(100), at(100)), [Effect::Note]);
+            assert_eq!(step(&mut life, active(104), at(104)), [], "that was noted a moment ago");
+            assert_eq!(life.presence().active, Some(wall(104)), "and counts all the same");
+            assert_eq!(step(&mut life, active(105), at(105)), [Effect::Note]);
+            assert_eq!(step(&mut life, active(90), at(106)), [], "what was before is no news");
+            assert!(matches!(step(&mut life, Input::Woken, at(644))[..], [Effect::Wake(_)]));
+            assert!(matches!(step(&mut life, Input::Woken, at(645))[..], [Effect::Warn(_), Effect::Wake(_)]));
+            assert_eq!(step(&mut life, Input::Woken, at(705)), [Effect::End(Ended::Idle)]);
+        }
+
+        #[test]
+        fn a_warning_is_taken_back_by_whoever_is_active() {
+            for (input, effects) in [(active(550), vec![Effect::Note, Effect::Active]), (noted(0, 550), vec![Effect::Active])] {
+                let mut life = limited(&[]);
+                assert!(step(&mut life, Input::Woken, at(545)).contains(&Effect::Warn(wall(600))));
+                let told = step(&mut life, input, at(550));
+                assert_eq!(told, [effects, vec![Effect::Wake(LONGEST_TIMER)]].concat());
+                assert_eq!(life.idle_ends(at(550)), None);
+                assert!(step(&mut life, Input::Woken, at(1095)).contains(&Effect::Warn(wall(1150))), "the next one comes in its time");
+            }
+            // What another tab did before this one was warned does not take it far enough.
+            let mut life = limited(&[]);
+            step(&mut life, Input::Woken, at(545));
+            assert!(step(&mut life, noted(0, 3), at(550)).contains(&Effect::Warn(wall(603))), "the end is another one");
+            assert!(!step(&mut life, noted(0, 3), at(551)).iter().any(|effect| matches!(effect, Effect::Warn(_))), "and is said once");
+        }
+
+        #[test]
+        fn neither_a_call_nor_a_renewal_is_activity() {
+            let mut life = limited(&[Rung::RefreshToken]);
+            assert!(step(&mut life, Input::Needed, at(500)).starts_with(&[Effect::Lock]));
+            step(&mut life, Input::Locked, at(501));
+            let again = Input::SignedIn { since: at(501), lifetime: Some(secs(7200)), rungs: Rungs::default() };
+            step(&mut life, again, at(502));
+            assert_eq!(step(&mut life, Input::Alerted, at(600)), [Effect::End(Ended::Idle)]);
+        }
+
+        #[test]
+        fn a_limit_is_looked_at_before_whatever_comes_first_after_a_sleep() {
+            let input = [Input::Needed, Input::Woken, Input::Alerted, active(5000), Input::Noted(Presence::default()), Input::Locked];
+            for input in input {
+                let mut life = limited(&[Rung::RefreshToken]);
+                // The steady clock stood still.
+                let now = Moment { wall: wall(5000), steady: secs(10) };
+                assert_eq!(step(&mut life, input, now), [Effect::End(Ended::Idle)], "{input:?}");
             }
         }
-        assert!(life.is_out() && life.presence() == Presence::default());
-        assert_eq!(step(&mut life, active(601), at(601)), [], "it stays ended");
-        assert_eq!(step(&mut life, Input::Woken, at(601)), []);
-    }
 
-    #[test]
-    fn activity_is_noted_but_not_each_time_and_puts_the_end_off() {
-        let mut life = limited(&[]);
-        assert_eq!(step(&mut life, active(100), at(100)), [Effect::Note]);
-        assert_eq!(step(&mut life, active(104), at(104)), [], "that was noted a moment ago");
-        assert_eq!(life.presence().active, Some(wall(104)), "and counts all the same");
-        assert_eq!(step(&mut life, active(105), at(105)), [Effect::Note]);
-        assert_eq!(step(&mut life, active(90), at(106)), [], "what was before is no news");
-        assert!(matches!(step(&mut life, Input::Woken, at(644))[..], [Effect::Wake(_)]));
-        assert!(matches!(step(&mut life, Input::Woken, at(645))[..], [Effect::Warn(_), Effect::Wake(_)]));
-        assert_eq!(step(&mut life, Input::Woken, at(705)), [Effect::End(Ended::Idle)]);
-    }
-
-    #[test]
-    fn a_warning_is_taken_back_by_whoever_is_active() {
-        for (input, effects) in [(active(550), vec![Effect::Note, Effect::Active]), (noted(0, 550), vec![Effect::Active])] {
-            let mut life = limited(&[]);
-            assert!(step(&mut life, Input::Woken, at(545)).contains(&Effect::Warn(wall(600))));
-            let told = step(&mut life, input, at(550));
-            assert_eq!(told, [effects, vec![Effect::Wake(LONGEST_TIMER)]].concat());
-            assert_eq!(life.idle_ends(at(550)), None);
-            assert!(step(&mut life, Input::Woken, at(1095)).contains(&Effect::Warn(wall(1150))), "the next one comes in its time");
-        }
-        // What another tab did before this one was warned does not take it far enough.
-        let mut life = limited(&[]);
-        step(&mut life, Input::Woken, at(545));
-        assert!(step(&mut life, noted(0, 3), at(550)).contains(&Effect::Warn(wall(603))), "the end is another one");
-        assert!(!step(&mut life, noted(0, 3), at(551)).iter().any(|effect| matches!(effect, Effect::Warn(_))), "and is said once");
-    }
-
-    #[test]
-    fn neither_a_call_nor_a_renewal_is_activity() {
-        let mut life = limited(&[Rung::RefreshToken]);
-        assert!(step(&mut life, Input::Needed, at(500)).starts_with(&[Effect::Lock]));
-        step(&mut life, Input::Locked, at(501));
-        let again = Input::SignedIn { since: at(501), lifetime: Some(secs(7200)), rungs: Rungs::default() };
-        step(&mut life, again, at(502));
-        assert_eq!(step(&mut life, Input::Alerted, at(600)), [Effect::End(Ended::Idle)]);
-    }
-
-    #[test]
-    fn a_limit_is_looked_at_before_whatever_comes_first_after_a_sleep() {
-        let input = [Input::Needed, Input::Woken, Input::Alerted, active(5000), Input::Noted(Presence::default()), Input::Locked];
-        for input in input {
-            let mut life = limited(&[Rung::RefreshToken]);
-            // The steady clock stood still.
-            let now = Moment { wall: wall(5000), steady: secs(10) };
-            assert_eq!(step(&mut life, input, now), [Effect::End(Ended::Idle)], "{input:?}");
-        }
-    }
-
-    #[test]
-    fn a_limit_passes_in_every_stage() {
-        let rungs = [Rung::RefreshToken, Rung::Frame];
-        let queued = |life: &mut Life| drop(step(life, Input::Needed, at(10)));
-        let climbing = |life: &mut Life| {
-            queued(life);
-            step(life, Input::Locked, at(10));
-        };
-        let waiting = |life: &mut Life| {
-            climbing(life);
-            step(life, Input::Fell(Fall::Interrupted { retry_after: Some(secs(1000)) }), at(10));
-        };
-        let stuck = |life: &mut Life| {
-            climbing(life);
-            step(life, CLOSED, at(10));
-            step(life, CLOSED, at(10));
-        };
-        let stages: [&dyn Fn(&mut Life); 5] = [&|_| (), &queued, &climbing, &waiting, &stuck];
-        for (number, stage) in stages.iter().enumerate() {
-            let mut life = limited(&rungs);
-            stage(&mut life);
-            let mut now = 10;
-            let effects = loop {
-                match step(&mut life, Input::Woken, at(now))[..] {
-                    [.., Effect::Wake(span)] if now < 700 => now += span.as_secs().max(1),
-                    ref effects => break effects.to_vec(),
-                }
+        #[test]
+        fn a_limit_passes_in_every_stage() {
+            let rungs = [Rung::RefreshToken, Rung::Frame];
+            let queued = |life: &mut Life| drop(step(life, Input::Needed, at(10)));
+            let climbing = |life: &mut Life| {
+                queued(life);
+                step(life, Input::Locked, at(10));
             };
-            let unlock = (number == 2).then_some(Effect::Unlock);
-            assert_eq!((now, effects), (600, effects_of(unlock, Ended::Idle)), "stage {number}");
+            let waiting = |life: &mut Life| {
+                climbing(life);
+                step(life, Input::Fell(Fall::Interrupted { retry_after: Some(secs(1000)) }), at(10));
+            };
+            let stuck = |life: &mut Life| {
+                climbing(life);
+                step(life, CLOSED, at(10));
+                step(life, CLOSED, at(10));
+            };
+            let stages: [&dyn Fn(&mut Life); 5] = [&|_| (), &queued, &climbing, &waiting, &stuck];
+            for (number, stage) in stages.iter().enumerate() {
+                let mut life = limited(&rungs);
+                stage(&mut life);
+                let mut now = 10;
+                let effects = loop {
+                    match step(&mut life, Input::Woken, at(now))[..] {
+                        [.., Effect::Wake(span)] if now < 700 => now += span.as_secs().max(1),
+                        ref effects => break effects.to_vec(),
+                    }
+                };
+                let unlock = (number == 2).then_some(Effect::Unlock);
+                assert_eq!((now, effects), (600, effects_of(unlock, Ended::Idle)), "stage {number}");
+            }
         }
-    }
 
-    #[test]
-    fn a_rung_that_falls_at_once_keeps_its_timer() {
-        let mut life = limited(&[Rung::RefreshToken, Rung::Redirect]);
-        step(&mut life, Input::Needed, at(10));
-        assert_eq!(step(&mut life, Input::Locked, at(10)), [Effect::Wake(LONGEST_TIMER), Effect::Climb(Rung::RefreshToken)]);
-        assert_eq!(step(&mut life, CLOSED, at(10)), [Effect::Wake(LONGEST_TIMER), Effect::Climb(Rung::Redirect)]);
-    }
-
-    fn effects_of(unlock: Option<Effect>, reason: Ended) -> Vec<Effect> {
-        unlock.into_iter().chain([Effect::End(reason)]).collect()
-    }
-
-    #[test]
-    fn the_session_has_an_end_whatever_is_done() {
-        let mut life = limited(&[Rung::RefreshToken]);
-        for now in (60..3600).step_by(60) {
-            step(&mut life, active(now), at(now));
-            let again = Input::SignedIn { since: at(now), lifetime: Some(secs(90)), rungs: Rungs::of(&[Rung::RefreshToken]) };
-            step(&mut life, again, at(now));
-            assert!(!life.is_out(), "{now}");
+        #[test]
+        fn a_rung_that_falls_at_once_keeps_its_timer() {
+            let mut life = limited(&[Rung::RefreshToken, Rung::Redirect]);
+            step(&mut life, Input::Needed, at(10));
+            assert_eq!(step(&mut life, Input::Locked, at(10)), [Effect::Wake(LONGEST_TIMER), Effect::Climb(Rung::RefreshToken)]);
+            assert_eq!(step(&mut life, CLOSED, at(10)), [Effect::Wake(LONGEST_TIMER), Effect::Climb(Rung::Redirect)]);
         }
-        step(&mut life, active(3599), at(3599));
-        assert_eq!(step(&mut life, active(3600), at(3600)), [Effect::End(Ended::SessionLimit)]);
-        // Who signed in anew, in whatever tab, has a whole one.
-        let mut life = limited(&[]);
-        step(&mut life, noted(3000, 3000), at(3001));
-        assert!(step(&mut life, noted(3000, 6590), at(6590)).iter().all(|effect| !matches!(effect, Effect::End(_))));
-        assert_eq!(step(&mut life, Input::Woken, at(6600)), [Effect::End(Ended::SessionLimit)]);
-    }
 
-    #[test]
-    fn what_was_noted_before_a_reload_counts_and_what_is_over_is_not_looked_for() {
-        let limits = limited(&[]).limits();
-        let rungs = Input::Opened(Rungs::of(&[Rung::Frame]));
-        let page = |seconds: u64| Moment { wall: wall(seconds), steady: secs(1) };
-        for (now, expected) in [(599, vec![Effect::Lock, Effect::Wake(secs(1))]), (600, vec![Effect::End(Ended::Idle), Effect::Settled])] {
+        fn effects_of(unlock: Option<Effect>, reason: Ended) -> Vec<Effect> {
+            unlock.into_iter().chain([Effect::End(reason)]).collect()
+        }
+
+        #[test]
+        fn the_session_has_an_end_whatever_is_done() {
+            let mut life = limited(&[Rung::RefreshToken]);
+            for now in (60..3600).step_by(60) {
+                step(&mut life, active(now), at(now));
+                let again = Input::SignedIn { since: at(now), lifetime: Some(secs(90)), rungs: Rungs::of(&[Rung::RefreshToken]) };
+                step(&mut life, again, at(now));
+                assert!(!life.is_out(), "{now}");
+            }
+            step(&mut life, active(3599), at(3599));
+            assert_eq!(step(&mut life, active(3600), at(3600)), [Effect::End(Ended::SessionLimit)]);
+            // Who signed in anew, in whatever tab, has a whole one.
+            let mut life = limited(&[]);
+            step(&mut life, noted(3000, 3000), at(3001));
+            assert!(step(&mut life, noted(3000, 6590), at(6590)).iter().all(|effect| !matches!(effect, Effect::End(_))));
+            assert_eq!(step(&mut life, Input::Woken, at(6600)), [Effect::End(Ended::SessionLimit)]);
+        }
+
+        #[test]
+        fn what_was_noted_before_a_reload_counts_and_what_is_over_is_not_looked_for() {
+            let limits = limited(&[]).limits();
+            let rungs = Input::Opened(Rungs::of(&[Rung::Frame]));
+            let page = |seconds: u64| Moment { wall: wall(seconds), steady: secs(1) };
+            for (now, expected) in
+                [(599, vec![Effect::Lock, Effect::Wake(secs(1))]), (600, vec![Effect::End(Ended::Idle), Effect::Settled])]
+            {
+                let mut life = Life::within(limits);
+                assert_eq!(step(&mut life, noted(0, 0), page(now)), []);
+                assert_eq!(step(&mut life, rungs, page(now)), expected, "{now}");
+            }
             let mut life = Life::within(limits);
-            assert_eq!(step(&mut life, noted(0, 0), page(now)), []);
-            assert_eq!(step(&mut life, rungs, page(now)), expected, "{now}");
+            step(&mut life, noted(0, 3590), page(3600));
+            assert_eq!(step(&mut life, rungs, page(3600)), [Effect::End(Ended::SessionLimit), Effect::Settled]);
+            // It may pass while somebody looks.
+            let mut life = Life::within(limits);
+            step(&mut life, noted(0, 0), page(599));
+            step(&mut life, rungs, page(599));
+            step(&mut life, Input::Locked, page(599));
+            let found = Input::SignedIn { since: page(599), lifetime: None, rungs: Rungs::default() };
+            let later = Moment { wall: wall(601), steady: secs(3) };
+            assert_eq!(step(&mut life, found, later), [Effect::Unlock, Effect::End(Ended::Idle)]);
+            // Where nobody noted anything it counts from now.
+            let mut life = Life::within(limits);
+            let found = Input::SignedIn { since: at(50), lifetime: None, rungs: Rungs::default() };
+            assert_eq!(step(&mut life, found, at(50)), [Effect::Note, Effect::Wake(LONGEST_TIMER)]);
+            assert_eq!(life.presence(), Presence { signed_in: Some(wall(50)), active: Some(wall(50)) });
         }
-        let mut life = Life::within(limits);
-        step(&mut life, noted(0, 3590), page(3600));
-        assert_eq!(step(&mut life, rungs, page(3600)), [Effect::End(Ended::SessionLimit), Effect::Settled]);
-        // It may pass while somebody looks.
-        let mut life = Life::within(limits);
-        step(&mut life, noted(0, 0), page(599));
-        step(&mut life, rungs, page(599));
-        step(&mut life, Input::Locked, page(599));
-        let found = Input::SignedIn { since: page(599), lifetime: None, rungs: Rungs::default() };
-        let later = Moment { wall: wall(601), steady: secs(3) };
-        assert_eq!(step(&mut life, found, later), [Effect::Unlock, Effect::End(Ended::Idle)]);
-        // Where nobody noted anything it counts from now.
-        let mut life = Life::within(limits);
-        let found = Input::SignedIn { since: at(50), lifetime: None, rungs: Rungs::default() };
-        assert_eq!(step(&mut life, found, at(50)), [Effect::Note, Effect::Wake(LONGEST_TIMER)]);
-        assert_eq!(life.presence(), Presence { signed_in: Some(wall(50)), active: Some(wall(50)) });
-    }
 
-    #[test]
-    fn a_clock_that_is_set_back_makes_nothing_longer_in_an_open_page() {
-        let mut life = limited(&[]);
-        let set_back = |steady: u64| Moment { wall: wall(0), steady: secs(steady) };
-        // As often as it is: what was noted is known, and says nothing new.
-        for steady in [100, 300, 500] {
-            assert!(!step(&mut life, noted(0, 0), set_back(steady)).iter().any(|effect| matches!(effect, Effect::End(_))));
+        #[test]
+        fn a_clock_that_is_set_back_makes_nothing_longer_in_an_open_page() {
+            let mut life = limited(&[]);
+            let set_back = |steady: u64| Moment { wall: wall(0), steady: secs(steady) };
+            // As often as it is: what was noted is known, and says nothing new.
+            for steady in [100, 300, 500] {
+                assert!(!step(&mut life, noted(0, 0), set_back(steady)).iter().any(|effect| matches!(effect, Effect::End(_))));
+            }
+            assert_eq!(step(&mut life, noted(0, 0), set_back(600)), [Effect::End(Ended::Idle)]);
+            // By the clock that was set back another tab's activity is before this one's, and counts.
+            let mut life = limited(&[]);
+            step(&mut life, active(550), at(550));
+            let now = Moment { wall: wall(100), steady: secs(1000) };
+            step(&mut life, noted(0, 95), now);
+            assert!(!life.is_out());
+            assert_eq!(step(&mut life, Input::Woken, Moment { wall: wall(694), steady: secs(1594) })[..1], [Effect::Warn(wall(695))]);
+            // What is said to be far in the future makes nothing longer.
+            let mut life = limited(&[]);
+            step(&mut life, Input::Noted(Presence { signed_in: None, active: Some(UnixTime::from_millis(u64::MAX)) }), at(599));
+            assert_eq!(step(&mut life, Input::Woken, at(600)), [Effect::End(Ended::Idle)]);
         }
-        assert_eq!(step(&mut life, noted(0, 0), set_back(600)), [Effect::End(Ended::Idle)]);
-        // By the clock that was set back another tab's activity is before this one's, and counts.
-        let mut life = limited(&[]);
-        step(&mut life, active(550), at(550));
-        let now = Moment { wall: wall(100), steady: secs(1000) };
-        step(&mut life, noted(0, 95), now);
-        assert!(!life.is_out());
-        assert_eq!(step(&mut life, Input::Woken, Moment { wall: wall(694), steady: secs(1594) })[..1], [Effect::Warn(wall(695))]);
-        // What is said to be far in the future makes nothing longer.
-        let mut life = limited(&[]);
-        step(&mut life, Input::Noted(Presence { signed_in: None, active: Some(UnixTime::from_millis(u64::MAX)) }), at(599));
-        assert_eq!(step(&mut life, Input::Woken, at(600)), [Effect::End(Ended::Idle)]);
-    }
 
-    #[test]
-    fn a_clock_that_is_set_forward_is_time_that_has_passed() {
-        let mut life = limited(&[]);
-        let now = Moment { wall: wall(86_400), steady: secs(5) };
-        assert_eq!(step(&mut life, active(86_400), now), [Effect::End(Ended::Idle)]);
-    }
-
-    #[test]
-    fn activity_is_noted_as_often_as_the_limit_needs() {
-        let rhythm = |idle, warning| Limits { idle: Some(idle), warning, session: None }.rhythm();
-        assert_eq!(rhythm(secs(900), secs(60)), Some(RHYTHM));
-        assert_eq!(rhythm(secs(12), secs(4)), Some(secs(1)));
-        assert_eq!(rhythm(secs(61), secs(60)), Some(Duration::from_millis(500)), "in time for the next warning");
-        assert_eq!(Limits { idle: None, warning: secs(60), session: Some(secs(60)) }.rhythm(), None);
-    }
-
-    #[test]
-    fn without_limits_nothing_of_it_is() {
-        let mut life = signed_in(300, &[]);
-        for input in [active(10), noted(0, 5), Input::Noted(Presence::default())] {
-            assert_eq!(step(&mut life, input, at(10)), []);
+        #[test]
+        fn a_clock_that_is_set_forward_is_time_that_has_passed() {
+            let mut life = limited(&[]);
+            let now = Moment { wall: wall(86_400), steady: secs(5) };
+            assert_eq!(step(&mut life, active(86_400), now), [Effect::End(Ended::Idle)]);
         }
-        assert!(matches!(step(&mut life, Input::Woken, at(100))[..], [Effect::Wake(_)]));
-        assert_eq!(life.idle_ends(at(100)), None);
+
+        #[test]
+        fn activity_is_noted_as_often_as_the_limit_needs() {
+            let rhythm = |idle, warning| Limits { idle: Some(idle), warning, session: None }.rhythm();
+            assert_eq!(rhythm(secs(900), secs(60)), Some(RHYTHM));
+            assert_eq!(rhythm(secs(12), secs(4)), Some(secs(1)));
+            assert_eq!(rhythm(secs(61), secs(60)), Some(Duration::from_millis(500)), "in time for the next warning");
+            assert_eq!(Limits { idle: None, warning: secs(60), session: Some(secs(60)) }.rhythm(), None);
+        }
+
+        #[test]
+        fn without_limits_nothing_of_it_is() {
+            let mut life = signed_in(300, &[]);
+            for input in [active(10), noted(0, 5), Input::Noted(Presence::default())] {
+                assert_eq!(step(&mut life, input, at(10)), []);
+            }
+            assert!(matches!(step(&mut life, Input::Woken, at(100))[..], [Effect::Wake(_)]));
+            assert_eq!(life.idle_ends(at(100)), None);
+        }
     }
 }

@@ -18,6 +18,7 @@ mod confidential;
 mod exchange;
 mod flows;
 mod fuzz;
+#[cfg(feature = "limits")]
 mod idle;
 #[cfg(feature = "implicit")]
 mod implicit;

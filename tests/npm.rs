@@ -12,7 +12,7 @@ use crate::test;
 
 /// What only the package itself can say.
 #[cfg(all(feature = "confidential", feature = "device", feature = "popup"))]
-const OF_THE_PACKAGE: [&str; 3] = ["closed", "provider", "wasm_unavailable"];
+const OF_THE_PACKAGE: [&str; 4] = ["closed", "provider", "session_entry_missing", "wasm_unavailable"];
 
 // With every feature that brings errors of its own.
 #[cfg(all(feature = "confidential", feature = "device", feature = "popup"))]

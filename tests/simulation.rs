@@ -169,7 +169,7 @@ struct Traits {
 
 impl Traits {
     fn of(dice: &Dice, limits: &Dice) -> Traits {
-        let limited = limits.percent(40);
+        let limited = limits.percent(40) && cfg!(feature = "limits");
         let idle = limits.pick(&[(12, 4), (60, 10), (300, 60), (900, 60), (900, 0), (3600, 600)]);
         let session = limits.pick(&[20, 300, 3600, 14_400]);
         let keeps = dice.pick(&[Keeps::Own, Keeps::Own, Keeps::Own, Keeps::Shared, Keeps::Shared, Keeps::Both]);
@@ -870,6 +870,18 @@ struct Figures {
     renewals: u64,
 }
 
+/// The same with the limits of a world.
+#[cfg(feature = "limits")]
+fn within(mut config: Config, traits: &Traits) -> Config {
+    if let Some((idle, warning)) = traits.idle {
+        config = config.idle_limit(Duration::from_secs(idle)).idle_warning(Duration::from_secs(warning));
+    }
+    if let Some(session) = traits.session {
+        config = config.session_limit(Duration::from_secs(session));
+    }
+    config
+}
+
 impl Simulation {
     fn new(seed: u64, traced: bool) -> Simulation {
         let dice = Dice(Cell::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(7)));
@@ -954,13 +966,9 @@ impl Simulation {
             let stage = Rc::downgrade(&truth);
             world.frame(move |url| stage.upgrade().map(|truth| truth.in_frame(url)).unwrap_or_default());
         }
-        let mut config = World::config().renew_by_redirect(traits.by_redirect).dpop(traits.dpop);
-        if let Some((idle, warning)) = traits.idle {
-            config = config.idle_limit(Duration::from_secs(idle)).idle_warning(Duration::from_secs(warning));
-        }
-        if let Some(session) = traits.session {
-            config = config.session_limit(Duration::from_secs(session));
-        }
+        let config = World::config().renew_by_redirect(traits.by_redirect).dpop(traits.dpop);
+        #[cfg(feature = "limits")]
+        let config = within(config, &traits);
         if traits.dpop {
             world.chance.slow.set(dice.pick(&[0, 3]));
             for (endpoint, origin) in [(Endpoint::Token, ISSUER), (Endpoint::Api, "https://api.example")] {
@@ -1417,6 +1425,7 @@ impl Simulation {
     // What happens
 
     fn act(&mut self) {
+        #[cfg(feature = "limits")]
         if self.traits().idle.is_some() && self.limits.percent(70) {
             self.be_active();
         }
@@ -1565,6 +1574,7 @@ impl Simulation {
     }
 
     /// The user does something in a page that runs.
+    #[cfg(feature = "limits")]
     fn be_active(&self) {
         let pages: Vec<&Open> = self.slots.iter().filter_map(|slot| slot.page.as_ref()).collect();
         let signed_in = |page: &&&Open| !page.tab.process.frozen.get() && matches!(page.tab.client.state(), State::SignedIn(_));

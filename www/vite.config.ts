@@ -14,7 +14,7 @@ const { resolve } = createRequire(import.meta.url);
 const guard = readFileSync(resolve("tokenkeep/guard.js"), "utf8");
 
 /** The worker that keeps the tokens. The build gives it another name. */
-const keep = normalizePath(resolve("tokenkeep/keep.js"));
+const keep = normalizePath(resolve("tokenkeep/session-keep.js"));
 
 const config = JSON.parse(readFileSync(join(DEMO, "config.json"), "utf8")) as { issuer: string; api: string };
 const [issuer, api] = [new URL(config.issuer).origin, new URL(config.api).origin];

@@ -4,14 +4,16 @@ use std::rc::Rc;
 
 use js_sys::{Function, Promise};
 use tokenkeep::{
-    Client, Config, Error, Event, Request, SignIn, SignOut, Subscription,
+    Client, Config, Error, Request, SignIn, SignOut, Subscription,
     browser::{AddressBar, Forward, Memory, RemoteFrames, RemotePage, ports, worker_ports},
     page::{
-        Pages, PopupSignIn,
+        Pages,
         ports::{FramedBy, Wake},
     },
-    protocol::{Json, Misconfigured, check_session::Said},
+    protocol::{Json, Misconfigured},
 };
+#[cfg(feature = "session")]
+use tokenkeep::{Event, page::PopupSignIn};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::{boxed, json, promise, thrown};
@@ -131,6 +133,7 @@ impl Handle {
     }
 
     /// The user was active at this time, in milliseconds since 1970, in a page that is not here.
+    #[cfg(feature = "session")]
     pub fn active(&self, at: f64) {
         if let Place::There(page) = &self.place {
             page.active(at);
@@ -138,6 +141,7 @@ impl Handle {
     }
 
     /// The user is active, as the app says.
+    #[cfg(feature = "session")]
     pub fn stay_active(&self) {
         self.client.stay_active();
     }
@@ -154,17 +158,20 @@ impl Handle {
     }
 
     /// Begins a sign-in in a window of its own; gives where to send that, and the `state`.
+    #[cfg(feature = "session")]
     pub fn begin_popup(&self, options: &str) -> Promise {
         let work = SignIn::from_json(options).map(|sign_in| self.client.begin_popup(sign_in));
         promise(async move { work?.await }, |begun| begun.to_json().to_string().into())
     }
 
     /// Hands over what came from that window. Gives nothing if that is no response to this sign-in.
+    #[cfg(feature = "session")]
     pub fn finish_popup(&self, state: &str, address: &str) -> Promise {
         promise(self.client.finish_popup(state, address), |session| session.map_or(JsValue::UNDEFINED, |_| JsValue::NULL))
     }
 
     /// Gives that sign-in up; says why.
+    #[cfg(feature = "session")]
     pub fn end_popup(&self, state: &str, why: &str) -> Promise {
         promise(self.client.end_popup(state, PopupSignIn::ended(why)), |()| JsValue::UNDEFINED)
     }
@@ -178,6 +185,7 @@ impl Handle {
     ///
     /// # Errors
     /// The error, as JSON.
+    #[cfg(feature = "session")]
     pub fn initiated_sign_in(&self, address: &str) -> Result<Option<String>, JsValue> {
         let asked = self.client.initiated_sign_in(address).map_err(thrown)?;
         Ok(asked.map(|asked| json::initiated(&asked).to_string()))
@@ -192,11 +200,13 @@ impl Handle {
     }
 
     /// What a call waits for, or that none does, as `tell` gets it.
+    #[cfg(feature = "session")]
     pub fn step_up(&self) -> String {
         json::event(&self.client.step_up().map_or(Event::StepUpSettled, Event::StepUpNeeded)).to_string()
     }
 
     /// The user does not want what a call waits for.
+    #[cfg(feature = "session")]
     pub fn decline_step_up(&self) {
         self.client.decline_step_up();
     }
@@ -225,14 +235,10 @@ impl Handle {
     }
 
     /// Takes what is said of the provider's frame, and gives what to post to it next, as JSON.
+    #[cfg(feature = "session")]
     pub fn check_session(&self, said: &str, about: &str) -> Promise {
-        let work = Said::from_name(said).map(|said| self.client.check_session(said, about));
-        boxed(async move {
-            let next = match work {
-                Some(work) => work.await.map_err(thrown)?,
-                None => None,
-            };
-            Ok(next.map_or(JsValue::UNDEFINED, |next| json::op_frame(&next).to_string().into()))
+        promise(self.client.check_session(said, about), |next| {
+            next.map_or(JsValue::UNDEFINED, |next| json::op_frame(&next).to_string().into())
         })
     }
 

@@ -1,11 +1,8 @@
 //! What JavaScript is told, as JSON. The names are those of `index.d.ts`.
 
-#[cfg(feature = "client")]
-use tokenkeep::keep::OpFrame;
-use tokenkeep::{
-    Claims, Ended, Error, Event, Finished, Kind, Rung, Session, SignIn, State, StepUp,
-    protocol::{Json, MonitorStopped},
-};
+use tokenkeep::{Claims, Ended, Error, Event, Finished, Kind, Rung, Session, State, protocol::Json};
+#[cfg(feature = "session")]
+use tokenkeep::{SignIn, StepUp, keep::OpFrame, protocol::MonitorStopped};
 
 fn text(text: &str) -> Option<Json> {
     Some(Json::from(text))
@@ -47,12 +44,13 @@ pub(crate) fn state(state: &State) -> Json {
 }
 
 /// A sign-in that somebody else asks for: what can be in it.
+#[cfg(feature = "session")]
 pub(crate) fn initiated(asked: &SignIn) -> Json {
     Json::object(vec![("loginHint", asked.hinted().and_then(text)), ("returnTo", asked.returns_to().and_then(text))])
 }
 
 /// What a page posts to the provider's frame.
-#[cfg(feature = "client")]
+#[cfg(feature = "session")]
 pub(crate) fn op_frame(frame: &OpFrame) -> Json {
     Json::object(vec![("url", text(&frame.url)), ("origin", text(&frame.origin)), ("message", text(&frame.message))])
 }
@@ -90,6 +88,7 @@ pub(crate) fn error(error: &Error) -> Json {
 
 pub(crate) fn event(event: &Event) -> Json {
     let (kind, members) = match event {
+        #[cfg(feature = "session")]
         Event::Active => ("active", vec![]),
         Event::ApiAnswered { url, status } => ("api_answered", vec![("url", text(url)), ("status", number(*status))]),
         Event::CallbackReceived => ("callback_received", vec![]),
@@ -98,6 +97,7 @@ pub(crate) fn event(event: &Event) -> Json {
         Event::Ended(reason) => ("ended", vec![("reason", text(ended(*reason)))]),
         Event::Failed(why) => ("failed", vec![("error", Some(error(why)))]),
         Event::IdTokenVerified { algorithm } => ("id_token_verified", vec![("algorithm", text(algorithm.name()))]),
+        #[cfg(feature = "session")]
         Event::IdleSoon { ends } => ("idle_soon", vec![("endsAt", number(ends.as_millis()))]),
         Event::KeysRead => ("keys_read", vec![]),
         Event::MetadataRead => ("metadata_read", vec![]),
@@ -112,12 +112,16 @@ pub(crate) fn event(event: &Event) -> Json {
             let words = |words: &[String]| list(words.iter().map(String::as_str));
             ("scope_changed", vec![("missing", words(missing)), ("added", words(added))])
         }
+        #[cfg(feature = "session")]
         Event::SessionChanged => ("session_changed", vec![]),
+        #[cfg(feature = "session")]
         Event::SessionMonitorStopped { reason } => ("session_monitor_stopped", vec![("reason", text(stopped(*reason)))]),
         Event::SignedIn => ("signed_in", vec![]),
         Event::SignedOutAtProvider => ("signed_out_at_provider", vec![]),
         Event::SignInNeeded => ("sign_in_needed", vec![]),
+        #[cfg(feature = "session")]
         Event::StepUpNeeded(wanted) => ("step_up_needed", vec![("signIn", Some(step_up(wanted)))]),
+        #[cfg(feature = "session")]
         Event::StepUpSettled => ("step_up_settled", vec![]),
         _ => ("", vec![]),
     };
@@ -127,6 +131,7 @@ pub(crate) fn event(event: &Event) -> Json {
 }
 
 /// Options of a sign-in.
+#[cfg(feature = "session")]
 fn step_up(wanted: &StepUp) -> Json {
     let acr = wanted.acr_values();
     Json::object(vec![
@@ -144,6 +149,7 @@ fn rung(rung: Rung) -> &'static str {
     }
 }
 
+#[cfg(feature = "session")]
 fn stopped(reason: MonitorStopped) -> &'static str {
     match reason {
         MonitorStopped::AlwaysChanged => "always_changed",

@@ -40,3 +40,15 @@ impl Drop for Abort {
         let _ = self.abort.call0(&JsValue::UNDEFINED);
     }
 }
+
+/// Waits until one of these is aborted. What is no signal is never.
+#[cfg(feature = "step-up")]
+pub(super) async fn aborted(signals: &[&JsValue]) {
+    let aborts = std::rc::Rc::new(super::queue::Queue::default());
+    let signals: Vec<_> = signals.iter().filter(|signal| signal.is_object()).collect();
+    let is_aborted = |signal: &&&JsValue| super::get(signal, "aborted").is_ok_and(|aborted| aborted.is_truthy());
+    if !signals.iter().any(is_aborted) {
+        let _listening: Vec<_> = signals.iter().map(|signal| super::listener::Listener::queueing(signal, "abort", &aborts)).collect();
+        aborts.next().await;
+    }
+}

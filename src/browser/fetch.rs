@@ -3,7 +3,7 @@
 //! Bound here and not taken from gloo-net, which panics when `fetch` rejects with something that is no `Error`: a service worker or
 //! a script that wraps `fetch` can do that to a page.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -12,11 +12,7 @@ use web_sys::{Headers, ReadableStreamDefaultReader, Response as BrowserResponse}
 use super::{
     Arg::{self, Text, Value},
     abort::Abort,
-    call, get, global,
-    listener::Listener,
-    name_of, object,
-    queue::Queue,
-    settled,
+    call, get, global, name_of, object, settled,
 };
 use crate::{
     keep::ports::{Answer, Http, HttpFailure},
@@ -150,6 +146,7 @@ fn fields(headers: &JsValue) -> Result<Vec<(String, String)>, JsValue> {
 #[derive(Debug)]
 pub struct Forward {
     request: JsValue,
+    #[cfg_attr(not(feature = "step-up"), expect(dead_code, reason = "nothing waits for anything but an answer"))]
     gone: JsValue,
     answer: RefCell<Option<BrowserResponse>>,
 }
@@ -204,16 +201,11 @@ impl Http for Forward {
         Box::pin(async move { self.forward(request).await.map_err(|failure| failure.0) })
     }
 
+    #[cfg(feature = "step-up")]
     fn given_up(&self) -> Answer<'_, ()> {
         Box::pin(async {
-            let aborts = Rc::new(Queue::default());
             let signal = get(&self.request, "signal").unwrap_or_default();
-            let signals: Vec<&JsValue> = [&signal, &self.gone].into_iter().filter(|signal| signal.is_object()).collect();
-            let is_aborted = |signal: &&JsValue| get(signal, "aborted").is_ok_and(|aborted| aborted.is_truthy());
-            if !signals.iter().any(is_aborted) {
-                let _listening: Vec<_> = signals.iter().map(|signal| Listener::queueing(signal, "abort", &aborts)).collect();
-                aborts.next().await;
-            }
+            super::abort::aborted(&[&signal, &self.gone]).await;
         })
     }
 

@@ -6,8 +6,8 @@ use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
 use super::{
-    Arg::{Is, Text, Value},
-    call, object,
+    Arg::{Text, Value},
+    call,
     queue::Queue,
 };
 
@@ -28,8 +28,9 @@ impl Listener {
     }
 
     /// One that prevents nothing, and hears what others stop: it must not slow a page down.
+    #[cfg(feature = "limits")]
     pub(super) fn passive(target: &JsValue, event: &'static str, heard: impl Fn(JsValue) + 'static) -> Listener {
-        let options = object(&[("capture", Is(true)), ("passive", Is(true))]).unwrap_or_default();
+        let options = super::object(&[("capture", super::Arg::Is(true)), ("passive", super::Arg::Is(true))]).unwrap_or_default();
         Listener::with(target, event, heard, options)
     }
 

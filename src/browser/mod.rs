@@ -4,6 +4,8 @@
 //! like, so that a call throws what it never should.
 
 mod abort;
+#[cfg(feature = "limits")]
+mod activity;
 mod channel;
 mod clock;
 mod crypto;

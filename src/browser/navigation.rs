@@ -1,32 +1,24 @@
 //! [`location`](https://developer.mozilla.org/docs/Web/API/Window/location) and
 //! [`history`](https://developer.mozilla.org/docs/Web/API/History): the address bar, and what happens to the page around it.
 
-use std::{
-    cell::{Cell, RefCell},
-    fmt,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, fmt, rc::Rc};
 
 use wasm_bindgen::JsValue;
 use web_sys::{Url, Window};
 
 use super::{
     Arg::{Text, Value},
-    BrowserClock, body, call, document, element, get, global,
+    body, call, document, element, get, global,
     listener::Listener,
     text,
 };
-use crate::{
-    keep::ports::Clock,
-    page::ports::{FramedBy, Navigation, Wake},
-    protocol::UnixTime,
-};
+use crate::page::ports::{FramedBy, Navigation, Wake};
 
 /// The address bar of this page.
 pub struct AddressBar {
     window: Window,
     wakes: RefCell<Vec<Listener>>,
+    #[cfg(feature = "limits")]
     activity: RefCell<Vec<Listener>>,
     before: RefCell<Option<String>>,
 }
@@ -34,7 +26,13 @@ pub struct AddressBar {
 impl AddressBar {
     /// `None` where there is no page: in a worker, or on a server.
     pub fn new() -> Option<AddressBar> {
-        Some(AddressBar { window: web_sys::window()?, wakes: RefCell::default(), activity: RefCell::default(), before: RefCell::default() })
+        Some(AddressBar {
+            window: web_sys::window()?,
+            wakes: RefCell::default(),
+            #[cfg(feature = "limits")]
+            activity: RefCell::default(),
+            before: RefCell::default(),
+        })
     }
 
     /// The address is what is shown. True if it was still another one.
@@ -121,30 +119,10 @@ impl Navigation for AddressBar {
             [listener(&self.window, "online"), listener(&self.window, "pageshow"), listener(&document, "visibilitychange")].into();
     }
 
-    fn on_activity(&self, rhythm: Duration, callback: Rc<dyn Fn(UnixTime)>) {
-        let (last, place) = (Rc::new(Cell::new(None::<UnixTime>)), Rc::new(Cell::new(None)));
-        let listener = |event| {
-            let (callback, last, place) = (callback.clone(), last.clone(), place.clone());
-            Listener::passive(&self.window, event, move |event| {
-                let now = BrowserClock.now();
-                if last.get().is_some_and(|last| now.distance(last) < rhythm) || !is_done(&event, &place) {
-                    return;
-                }
-                last.set(Some(now));
-                callback(now);
-            })
-        };
-        *self.activity.borrow_mut() = ["keydown", "pointerdown", "pointermove", "touchmove", "wheel"].map(listener).into();
+    #[cfg(feature = "limits")]
+    fn on_activity(&self, rhythm: std::time::Duration, callback: Rc<dyn Fn(crate::protocol::UnixTime)>) {
+        *self.activity.borrow_mut() = super::activity::listen(&self.window, rhythm, callback);
     }
-}
-
-/// Whether the user did something: a pointer that lies still moves, too, when what is below it does.
-fn is_done(event: &JsValue, place: &Cell<Option<[f64; 2]>>) -> bool {
-    if text(event, "type").as_deref() != Some("pointermove") {
-        return true;
-    }
-    let at = ["screenX", "screenY"].map(|member| get(event, member).ok().and_then(|at| at.as_f64()).unwrap_or_default());
-    place.replace(Some(at)).is_some_and(|before| before != at)
 }
 
 fn wake(event: &JsValue) -> Option<Wake> {

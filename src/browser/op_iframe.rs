@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     page::{Client, State, Subscription},
-    protocol::{check_session::Said, wire::Wire},
+    protocol::wire::Wire,
 };
 
 #[wasm_bindgen(module = "/pkg/op-iframe.js")]
@@ -25,13 +25,10 @@ extern "C" {
 pub(crate) fn monitor(client: &Client) -> Subscription {
     let asks = client.clone();
     let ask = Closure::<dyn Fn(String, String) -> Promise>::new(move |said: String, about: String| {
-        let work = Said::from_name(&said).map(|said| asks.check_session(said, &about));
+        let work = asks.check_session(&said, &about);
         let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(async move {
-            let next = match work {
-                // Whatever it is: the script asks again later.
-                Some(work) => work.await.map_err(|_| JsValue::NULL)?,
-                None => None,
-            };
+            // Whatever went wrong: the script asks again later.
+            let next = work.await.map_err(|_| JsValue::NULL)?;
             Ok(next.map_or(JsValue::UNDEFINED, |next| next.write().to_string().into()))
         });
         future_to_promise(work)

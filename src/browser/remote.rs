@@ -7,7 +7,6 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     rc::{Rc, Weak},
-    time::Duration,
 };
 
 use js_sys::Function;
@@ -20,6 +19,8 @@ use super::{
     queue::Queue,
     text,
 };
+#[cfg(feature = "limits")]
+use crate::protocol::UnixTime;
 use crate::{
     keep::{
         NOTES,
@@ -28,10 +29,10 @@ use crate::{
         },
     },
     page::ports::{FramedBy, Navigation, Wake},
-    protocol::UnixTime,
 };
 
 type OnWake = Rc<dyn Fn(Wake)>;
+#[cfg(feature = "limits")]
 type OnActivity = Rc<dyn Fn(UnixTime)>;
 
 /// A page elsewhere. It says with every question where it is.
@@ -41,6 +42,7 @@ pub struct RemotePage {
     address: RefCell<String>,
     shown: Cell<bool>,
     wake: RefCell<Option<OnWake>>,
+    #[cfg(feature = "limits")]
     activity: RefCell<Option<OnActivity>>,
     post: Function,
 }
@@ -48,8 +50,16 @@ pub struct RemotePage {
 impl RemotePage {
     /// A page of the worker's own origin, which does what is posted to it.
     pub fn new(origin: String, framed_by: FramedBy, post: Function) -> RemotePage {
-        let (address, wake, activity) = (RefCell::default(), RefCell::default(), RefCell::default());
-        RemotePage { origin, framed_by, address, shown: Cell::new(true), wake, activity, post }
+        RemotePage {
+            origin,
+            framed_by,
+            address: RefCell::default(),
+            shown: Cell::new(true),
+            wake: RefCell::default(),
+            #[cfg(feature = "limits")]
+            activity: RefCell::default(),
+            post,
+        }
     }
 
     /// The page's address, as it was before a response was taken out of it.
@@ -72,6 +82,7 @@ impl RemotePage {
     }
 
     /// The user was active there, at this time in milliseconds since 1970.
+    #[cfg(feature = "limits")]
     pub fn active(&self, at: f64) {
         let callback = self.activity.borrow().clone();
         if let Some(callback) = callback {
@@ -126,7 +137,8 @@ impl Navigation for RemotePage {
     }
 
     /// The page itself tells it as rarely.
-    fn on_activity(&self, _: Duration, callback: Rc<dyn Fn(UnixTime)>) {
+    #[cfg(feature = "limits")]
+    fn on_activity(&self, _: std::time::Duration, callback: Rc<dyn Fn(UnixTime)>) {
         *self.activity.borrow_mut() = Some(callback);
     }
 }

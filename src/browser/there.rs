@@ -4,7 +4,6 @@
 use std::{
     cell::RefCell,
     rc::{Rc, Weak},
-    time::Duration,
 };
 
 use js_sys::{Object, Reflect};
@@ -19,11 +18,13 @@ use super::{
 use crate::page::DeviceSignIn;
 #[cfg(feature = "popup")]
 use crate::page::PopupSignIn;
+#[cfg(feature = "step-up")]
+use crate::protocol::StepUp;
 #[cfg(feature = "check-session")]
 use crate::{keep::OpFrame, protocol::check_session::Said};
 use crate::{
     keep::{
-        Config, Event, STEP_UP_PATIENCE, Session,
+        Config, Event, Session,
         flight::Flight,
         ports::{Answer, Http},
     },
@@ -32,7 +33,7 @@ use crate::{
         ports::{Navigation, Wake},
         worker::{OpenHere, Pending},
     },
-    protocol::{Claims, Error, Interrupted, Issuer, Json, Misconfigured, Request, Response, Secret, SignIn, Source, StepUp, wire::Wire},
+    protocol::{Claims, Error, Interrupted, Issuer, Json, Misconfigured, Request, Response, Secret, SignIn, Source, wire::Wire},
 };
 
 #[wasm_bindgen(module = "/pkg/remote.js")]
@@ -75,6 +76,7 @@ impl Kept {
         let _ = take_response();
         let there = Rc::new(There {
             told: Told::default(),
+            #[cfg(feature = "step-up")]
             step_up: RefCell::default(),
             config: self.config.clone(),
             address_bar: AddressBar::new(),
@@ -166,6 +168,7 @@ async fn begin(worker: &Worker, kind: KeptIn, config: &Config, tell: &JsValue) -
 struct There {
     told: Told,
     /// What the keep says that a call waits for.
+    #[cfg(feature = "step-up")]
     step_up: RefCell<Option<StepUp>>,
     config: Config,
     address_bar: Option<AddressBar>,
@@ -191,18 +194,25 @@ impl There {
     fn hear(&self, told: &str) {
         let Ok(told) = Json::parse(told) else { return };
         if let Some(event) = Event::read(&told) {
-            let step_up = match &event {
-                Event::StepUpNeeded(step_up) => Some(Some(step_up.clone())),
-                Event::StepUpSettled => Some(None),
-                _ => None,
-            };
-            // A page that comes late, or comes back, is told how things are.
-            if step_up.is_none_or(|now| self.step_up.replace(now.clone()) != now) {
-                self.told.events.tell(&event);
+            #[cfg(feature = "step-up")]
+            if !self.is_news(&event) {
+                return;
             }
+            self.told.events.tell(&event);
         } else if let Some(state) = State::read(&told) {
             self.told.set(state);
         }
+    }
+
+    /// Whether it says anything new. A page that comes late, or comes back, is told how things are.
+    #[cfg(feature = "step-up")]
+    fn is_news(&self, event: &Event) -> bool {
+        let now = match event {
+            Event::StepUpNeeded(step_up) => Some(step_up.clone()),
+            Event::StepUpSettled => None,
+            _ => return true,
+        };
+        self.step_up.replace(now.clone()) != now
     }
 
     /// No worker started: the keep is in this page, with what a script took out of the address.
@@ -354,8 +364,7 @@ impl Link for There {
             return Box::pin(async { Err(Misconfigured::TokenIsKept.into()) });
         }
         let door = self.found();
-        // The user may take longer than an API.
-        let patience = if self.config.steps_up() { STEP_UP_PATIENCE } else { Duration::ZERO };
+        let patience = self.config.patience();
         Box::pin(async move {
             match door.await? {
                 Door::Here(link) => link.fetch(http, request).await,
@@ -390,6 +399,7 @@ impl Link for There {
         self.ask(Link::renew, |remote| call(remote, "renew", &[]), async |told| read(&told).map(Ok))
     }
 
+    #[cfg(feature = "step-up")]
     fn step_up(&self) -> Option<StepUp> {
         match &*self.door.borrow() {
             Some(Door::Here(link)) => link.step_up(),
@@ -397,6 +407,7 @@ impl Link for There {
         }
     }
 
+    #[cfg(feature = "step-up")]
     fn decline_step_up(&self) {
         match &*self.door.borrow() {
             Some(Door::Here(link)) => link.decline_step_up(),
@@ -431,6 +442,7 @@ impl Link for There {
         self.config.issuer()
     }
 
+    #[cfg(feature = "limits")]
     fn stay_active(&self) {
         match &*self.door.borrow() {
             Some(Door::Here(link)) => link.stay_active(),

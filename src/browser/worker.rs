@@ -101,6 +101,7 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 });
                 JsValue::UNDEFINED
             }
+            #[cfg(feature = "limits")]
             "active" => {
                 page.active(one.as_f64().unwrap_or_default());
                 JsValue::UNDEFINED
@@ -121,13 +122,9 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
             }
             #[cfg(feature = "check-session")]
             "check_session" => {
-                let said = crate::protocol::check_session::Said::from_name(&given());
-                let work = said.map(|said| client.check_session(said, &arguments.get(1).as_string().unwrap_or_default()));
+                let work = client.check_session(&given(), &arguments.get(1).as_string().unwrap_or_default());
                 promise(async move {
-                    let next = match work {
-                        Some(work) => work.await?,
-                        None => None,
-                    };
+                    let next = work.await?;
                     Ok(next.map_or(JsValue::UNDEFINED, |next| next.write().to_string().into()))
                 })
             }
@@ -141,7 +138,9 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 let work = client.front_channel_logout();
                 promise(async move { Ok(work.await.into()) })
             }
+            #[cfg(feature = "step-up")]
             "step_up" => client.step_up().map_or(Event::StepUpSettled, Event::StepUpNeeded).write().to_string().into(),
+            #[cfg(feature = "step-up")]
             "decline_step_up" => {
                 client.decline_step_up();
                 JsValue::UNDEFINED

@@ -40,9 +40,8 @@ pub struct Config {
     form_post_receiver: bool,
     front_channel_logout_session_required: bool,
     id_token_hint: bool,
-    idle_limit: Option<Duration>,
-    idle_warning: Duration,
     issuer: String,
+    limits: Limits,
     #[cfg(feature = "popup")]
     popup_redirect: Place,
     post_logout_redirect: Place,
@@ -55,7 +54,6 @@ pub struct Config {
     response_type: ResponseType,
     scopes: String,
     step_up: bool,
-    session_limit: Option<Duration>,
     token_type: TokenType,
     trusted_audiences: Vec<String>,
     user_info: UserInfoFormat,
@@ -98,9 +96,8 @@ impl Config {
             form_post_receiver: false,
             front_channel_logout_session_required: true,
             id_token_hint: false,
-            idle_limit: None,
-            idle_warning: Duration::from_secs(60),
             issuer: issuer.into(),
+            limits: Limits { idle: None, warning: Duration::from_secs(60), session: None },
             #[cfg(feature = "popup")]
             popup_redirect: Place::Path("/popup.html".to_owned()),
             post_logout_redirect: Place::Path("/".to_owned()),
@@ -113,7 +110,6 @@ impl Config {
             response_type: ResponseType::Code,
             scopes: "openid profile".to_owned(),
             step_up: false,
-            session_limit: None,
             token_type: TokenType::Bearer,
             trusted_audiences: Vec::new(),
             user_info: UserInfoFormat::Json,
@@ -125,7 +121,8 @@ impl Config {
     /// `scopes` is a text or a list, `resource`, `trusted_audiences` and `api` likewise; an entry of `api` may be an object with `url`,
     /// `resource` and `scopes` ([`Config::api_for`]). `clock_leeway_seconds`, `idle_limit_seconds`,
     /// `idle_warning_seconds` and `session_limit_seconds` are numbers, and `clock_skew_seconds` one that is negative
-    /// where this device's clock is slow. What is not known is refused: a misspelt option must not go unnoticed.
+    /// where this device's clock is slow. What is not known is refused: a misspelt option must not go unnoticed, nor one of a Cargo feature
+    /// that is off.
     ///
     /// ```
     /// use tokenkeep::{Config, protocol::Misconfigured};
@@ -162,8 +159,10 @@ impl Config {
                 "form_post_receiver" => config.form_post_receiver = flag()?,
                 "dpop" => config = config.dpop(flag()?),
                 "id_token_hint" => config.id_token_hint = flag()?,
-                "idle_limit_seconds" => config.idle_limit = Some(seconds()?),
-                "idle_warning_seconds" => config.idle_warning = seconds()?,
+                #[cfg(feature = "limits")]
+                "idle_limit_seconds" => config.limits.idle = Some(seconds()?),
+                #[cfg(feature = "limits")]
+                "idle_warning_seconds" => config.limits.warning = seconds()?,
                 "issuer" => config.issuer = text()?,
                 "oauth_only" if flag()? => config.discovery = Discovery::OAuth,
                 "oauth_only" => config.discovery = Discovery::OpenId,
@@ -184,8 +183,10 @@ impl Config {
                 }
                 "response_type" => config.response_type = value.as_str().and_then(ResponseType::from_name).ok_or_else(wrong)?,
                 "scopes" => config.scopes = texts()?.join(" "),
+                #[cfg(feature = "limits")]
+                "session_limit_seconds" => config.limits.session = Some(seconds()?),
+                #[cfg(feature = "step-up")]
                 "step_up" => config.step_up = flag()?,
-                "session_limit_seconds" => config.session_limit = Some(seconds()?),
                 "trusted_audiences" => config.trusted_audiences = texts()?,
                 "user_info" => {
                     config.user_info = match value.as_str() {
@@ -238,8 +239,6 @@ impl Config {
             ("dpop", flag(self.token_type == TokenType::Dpop, false)),
             ("form_post_receiver", flag(self.form_post_receiver, false)),
             ("id_token_hint", flag(self.id_token_hint, usual.id_token_hint)),
-            ("idle_limit_seconds", self.idle_limit.map(|limit| limit.as_secs().into())),
-            ("idle_warning_seconds", (self.idle_warning != usual.idle_warning).then(|| self.idle_warning.as_secs().into())),
             ("issuer", text(&self.issuer)),
             ("oauth_only", flag(self.discovery == Discovery::OAuth, false)),
             ("post_logout_redirect_path", place(post_logout, &usual.post_logout_redirect, false)),
@@ -253,11 +252,20 @@ impl Config {
             ("response_mode", self.response_mode.map(|mode| mode.name().into())),
             ("response_type", (self.response_type != ResponseType::Code).then(|| self.response_type.name().into())),
             ("scopes", (self.scopes != usual.scopes).then(|| Json::from(&self.scopes))),
-            ("step_up", flag(self.step_up, usual.step_up)),
-            ("session_limit_seconds", self.session_limit.map(|limit| limit.as_secs().into())),
             ("trusted_audiences", list(&self.trusted_audiences)),
             ("user_info", (self.user_info == UserInfoFormat::Signed).then(|| "signed".into())),
         ];
+        #[cfg(feature = "limits")]
+        let members = {
+            let Limits { idle, warning, session } = self.limits;
+            let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs().into());
+            let warning = seconds((warning != usual.limits.warning).then_some(warning));
+            let limits =
+                vec![("idle_limit_seconds", seconds(idle)), ("idle_warning_seconds", warning), ("session_limit_seconds", seconds(session))];
+            [members, limits].concat()
+        };
+        #[cfg(feature = "step-up")]
+        let members = [members, vec![("step_up", flag(self.step_up, usual.step_up))]].concat();
         #[cfg(feature = "popup")]
         let members = {
             let (popup, usual) = (&self.popup_redirect, &usual.popup_redirect);
@@ -393,15 +401,17 @@ impl Config {
     ///     .idle_warning(Duration::from_secs(2 * 60))
     ///     .session_limit(Duration::from_secs(12 * 60 * 60));
     /// ```
+    #[cfg(feature = "limits")]
     pub fn idle_limit(mut self, limit: Duration) -> Config {
-        self.idle_limit = Some(limit);
+        self.limits.idle = Some(limit);
         self
     }
 
     /// How long before [`Config::idle_limit`] the app is told ([`Event::IdleSoon`](crate::Event::IdleSoon)): 60 seconds, until said
     /// otherwise. Zero is no warning.
+    #[cfg(feature = "limits")]
     pub fn idle_warning(mut self, warning: Duration) -> Config {
-        self.idle_warning = warning;
+        self.limits.warning = warning;
         self
     }
 
@@ -490,6 +500,17 @@ impl Config {
         self
     }
 
+    /// How long after the user signed in to this app the session ends, whatever the user does: [`Ended::SessionLimit`](crate::Ended::SessionLimit).
+    /// Off, until said otherwise.
+    ///
+    /// It counts from the last sign-in in this browser. A renewal is none, by whatever way, nor is a reload. What becomes of the session at
+    /// the provider, of sleep and of clocks is as with [`Config::idle_limit`]. There is no warning.
+    #[cfg(feature = "limits")]
+    pub fn session_limit(mut self, limit: Duration) -> Config {
+        self.limits.session = Some(limit);
+        self
+    }
+
     /// Whether a call waits when its API wants the user to authenticate in another way, or more lately
     /// ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470)). The app is told ([`Event::StepUpNeeded`](super::Event::StepUpNeeded)), asks its
     /// user, and signs in with [`Client::step_up`](crate::Client::step_up) or declines. What waits is then sent once more, for the same
@@ -499,25 +520,20 @@ impl Config {
     /// A call waits for ten minutes at most ([`STEP_UP_PATIENCE`](super::STEP_UP_PATIENCE)), as long as its page is there. One that must not
     /// be sent twice ([`Request::once`](crate::Request::once)) does not wait. APIs must show `WWW-Authenticate`
     /// (`Access-Control-Expose-Headers`), and the provider must say `acr` and `auth_time` in ID tokens.
+    #[cfg(feature = "step-up")]
     pub fn step_up(mut self, wait: bool) -> Config {
         self.step_up = wait;
         self
     }
 
-    /// Whether calls wait for a step-up.
+    /// How much longer than its API a call may take: the user may take longer.
     #[cfg(all(feature = "worker", target_family = "wasm"))]
-    pub(crate) fn steps_up(&self) -> bool {
-        self.step_up
-    }
-
-    /// How long after the user signed in to this app the session ends, whatever the user does: [`Ended::SessionLimit`](crate::Ended::SessionLimit).
-    /// Off, until said otherwise.
-    ///
-    /// It counts from the last sign-in in this browser. A renewal is none, by whatever way, nor is a reload. What becomes of the session at
-    /// the provider, of sleep and of clocks is as with [`Config::idle_limit`]. There is no warning.
-    pub fn session_limit(mut self, limit: Duration) -> Config {
-        self.session_limit = Some(limit);
-        self
+    pub(crate) fn patience(&self) -> Duration {
+        #[cfg(feature = "step-up")]
+        if self.step_up {
+            return super::STEP_UP_PATIENCE;
+        }
+        Duration::ZERO
     }
 
     /// Somebody else whom the ID token may be for, beside this client.
@@ -543,6 +559,18 @@ impl Config {
         self.redirect.at(origin)
     }
 
+    #[cfg(feature = "limits")]
+    fn check_limits(&self) -> Result<(), Misconfigured> {
+        let Limits { idle, warning, session } = self.limits;
+        if [idle, session].into_iter().flatten().any(|limit| limit < Duration::from_secs(1)) {
+            return Err(Misconfigured::LimitZero);
+        }
+        if idle.is_some_and(|limit| limit <= warning) {
+            return Err(Misconfigured::IdleWarningTooLong);
+        }
+        Ok(())
+    }
+
     /// Checks everything, for an app at this origin.
     ///
     /// # Errors
@@ -562,6 +590,7 @@ impl Config {
         if self.audience.as_deref() == Some("") {
             return Err(Misconfigured::AudienceMalformed);
         }
+        #[cfg(feature = "step-up")]
         if self.step_up && self.discovery == Discovery::OAuth {
             return Err(Misconfigured::StepUpUnverifiable);
         }
@@ -582,12 +611,8 @@ impl Config {
         if self.clock_leeway > MAX_LEEWAY {
             return Err(Misconfigured::LeewayTooLong);
         }
-        if [self.idle_limit, self.session_limit].into_iter().flatten().any(|limit| limit < Duration::from_secs(1)) {
-            return Err(Misconfigured::LimitZero);
-        }
-        if self.idle_limit.is_some_and(|limit| limit <= self.idle_warning) {
-            return Err(Misconfigured::IdleWarningTooLong);
-        }
+        #[cfg(feature = "limits")]
+        self.check_limits()?;
         let response_mode = self.response_mode.unwrap_or(self.response_type.response_mode());
         let hybrid = self.response_type == ResponseType::CodeIdToken;
         // OAuth 2.0 Multiple Response Types §5: a token "MUST NOT" come in the query.
@@ -617,7 +642,7 @@ impl Config {
             issuer,
             #[cfg(feature = "popup")]
             popup_redirect_uri: place(&self.popup_redirect)?,
-            limits: Limits { idle: self.idle_limit, warning: self.idle_warning, session: self.session_limit },
+            limits: self.limits,
             post_logout_redirect_uri: place(&self.post_logout_redirect)?,
             registration: Registration {
                 client_id: self.client_id.clone(),

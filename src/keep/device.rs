@@ -151,9 +151,7 @@ impl Keep {
             return Err(Interrupted::SignInNeeded.into());
         }
         // Whoever signs in is who counts, whatever was before: a sign-out that is still under way is not of this session.
-        if self.mark().signed_out.is_some() {
-            self.note(|mark| (mark.signed_out, mark.limit) = (None, None));
-        }
+        self.forget_sign_out();
         let before = Before { signed_out: None, line: None, ..*before };
         let tokens = self.begin_line(redeemed, None, None).await;
         drop(signing_in);

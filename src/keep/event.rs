@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    protocol::{Algorithm, Error, MonitorStopped, StepUp, UnixTime},
+    protocol::{Algorithm, Error},
     session::{Ended, Rung},
 };
 
@@ -12,6 +12,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The user was active, in whatever tab: what [`Event::IdleSoon`] said is taken back.
+    #[cfg(feature = "limits")]
     Active,
     /// An API answered.
     ApiAnswered {
@@ -37,9 +38,10 @@ pub enum Event {
         algorithm: Algorithm,
     },
     /// The session ends then, unless the user is active ([`Config::idle_limit`](crate::Config::idle_limit)).
+    #[cfg(feature = "limits")]
     IdleSoon {
         /// When, on this device's clock.
-        ends: UnixTime,
+        ends: crate::protocol::UnixTime,
     },
     /// The provider's keys were read.
     KeysRead,
@@ -71,11 +73,13 @@ pub enum Event {
         added: Vec<String>,
     },
     /// The provider's frame says that the session there changed. It is asked who is signed in, without showing anything.
+    #[cfg(feature = "check-session")]
     SessionChanged,
     /// Whether the session at the provider changed is not watched any more, or not at all. The session goes on.
+    #[cfg(feature = "check-session")]
     SessionMonitorStopped {
         /// Why.
-        reason: MonitorStopped,
+        reason: crate::protocol::MonitorStopped,
     },
     /// Somebody is signed in.
     SignedIn,
@@ -85,14 +89,17 @@ pub enum Event {
     SignInNeeded,
     /// A call waits until the user has authenticated in another way, or again ([`Config::step_up`](super::Config::step_up)): ask them, and
     /// sign in with this, or decline. Told once for all calls that want the same.
-    StepUpNeeded(StepUp),
+    #[cfg(feature = "step-up")]
+    StepUpNeeded(crate::protocol::StepUp),
     /// No call waits any more for what [`Event::StepUpNeeded`] told last: they were sent again, or given up.
+    #[cfg(feature = "step-up")]
     StepUpSettled,
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "limits")]
             Event::Active => f.write_str("the user is active again"),
             Event::ApiAnswered { url, status } => write!(f, "{url} answered {status}"),
             Event::CallbackReceived => f.write_str("back from the provider; the response left the address bar"),
@@ -103,6 +110,7 @@ impl fmt::Display for Event {
             Event::Ended(why) => write!(f, "the session is over, the tokens are gone: {why}"),
             Event::Failed(error) => error.fmt(f),
             Event::IdTokenVerified { algorithm } => write!(f, "ID token verified: {} signature and all claims", algorithm.name()),
+            #[cfg(feature = "limits")]
             Event::IdleSoon { .. } => f.write_str("the session ends soon unless the user is active"),
             Event::KeysRead => f.write_str("the provider's keys were read"),
             Event::MetadataRead => f.write_str("the provider's metadata was read"),
@@ -123,11 +131,14 @@ impl fmt::Display for Event {
             Event::ScopeChanged { missing, added } => {
                 write!(f, "the scope is not what was asked for: without [{}], with [{}]", quoted(missing), quoted(added))
             }
+            #[cfg(feature = "check-session")]
             Event::SessionChanged => f.write_str("the session at the provider changed; it is asked who is signed in"),
+            #[cfg(feature = "check-session")]
             Event::SessionMonitorStopped { reason } => write!(f, "the session at the provider is not watched: {reason}"),
             Event::SignedIn => f.write_str("signed in"),
             Event::SignedOutAtProvider => f.write_str("back from signing out at the provider"),
             Event::SignInNeeded => f.write_str("the user must sign in again: nothing else leads to a new token"),
+            #[cfg(feature = "step-up")]
             Event::StepUpNeeded(step_up) => {
                 f.write_str("a call waits until the user has authenticated")?;
                 if !step_up.acr_values().is_empty() {
@@ -138,6 +149,7 @@ impl fmt::Display for Event {
                     None => Ok(()),
                 }
             }
+            #[cfg(feature = "step-up")]
             Event::StepUpSettled => f.write_str("no call waits any more for the user to authenticate"),
         }
     }

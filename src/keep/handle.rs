@@ -11,7 +11,7 @@ use super::{
 #[cfg(feature = "check-session")]
 use crate::protocol::check_session::Said;
 use crate::{
-    protocol::{Callback, Claims, Error, FrontChannelLogout, Request, Response, Secret, SignIn, StepUp, UnixTime},
+    protocol::{Callback, Claims, Error, FrontChannelLogout, Request, Response, Secret, SignIn, UnixTime},
     session::Ended,
 };
 
@@ -152,12 +152,14 @@ impl Handle {
     }
 
     /// What a call waits for that its API wants of the user.
-    pub fn step_up(&self) -> Option<StepUp> {
+    #[cfg(feature = "step-up")]
+    pub fn step_up(&self) -> Option<crate::protocol::StepUp> {
         let Handle::Here(keep) = self;
         keep.step_up()
     }
 
     /// The user does not want to: what waits for that gets the answer that it had.
+    #[cfg(feature = "step-up")]
     pub fn decline_step_up(&self) {
         let Handle::Here(keep) = self;
         keep.decline_step_up();
@@ -176,6 +178,7 @@ impl Handle {
     }
 
     /// The user was active at this time.
+    #[cfg(feature = "limits")]
     pub fn active(&self, at: UnixTime) {
         let Handle::Here(keep) = self;
         keep.active(at);

@@ -10,6 +10,7 @@ use crate::{
 
 impl Keep {
     /// The user was active at this time.
+    #[cfg(feature = "limits")]
     pub(super) fn active(self: &Rc<Self>, at: UnixTime) {
         if self.has_limits() {
             self.feed(Input::Active(at));
@@ -30,6 +31,7 @@ impl Keep {
         self.life.get().limits().are_set()
     }
 
+    /// Only where there are limits.
     fn presence_key(&self) -> String {
         presence::key(&self.mark_key)
     }
@@ -60,6 +62,9 @@ impl Keep {
 
     /// Notes what is known of the user, and tells the other tabs.
     pub(super) fn note_presence(&self) {
+        if !self.has_limits() {
+            return;
+        }
         let presence = self.life.get().presence();
         presence::write(presence, &*self.ports.store, &self.presence_key());
         if let Some(at) = presence.active {

@@ -27,6 +27,7 @@ pub mod ports;
 mod proof;
 mod renew;
 pub(crate) mod signal;
+#[cfg(feature = "step-up")]
 mod step_up;
 mod tabs;
 mod tokens;
@@ -58,16 +59,19 @@ pub use pending::MAX_PENDING;
 use ports::{Http, HttpFailure, Lock, Ports};
 pub use renew::{REACH, TURN};
 use signal::{InTab, Signal, unless};
+#[cfg(feature = "step-up")]
 pub use step_up::PATIENCE as STEP_UP_PATIENCE;
 pub use tabs::{GIFT_PATIENCE, LOGOUT_PATIENCE, OFFER_PATIENCE};
 use tokens::{AccessToken, Line, Tokens};
 
+#[cfg(feature = "step-up")]
+use crate::protocol::StepUp;
 use crate::{
     protocol::{
         self, Accepted, Access, AuthorizationCode, AuthorizationRequest, Cache, Callback, Challenge, Claims, Discovery, EndSession,
         Entropy, Error, Expected, FrontChannelLogout, Granted, Interrupted, Issuer, Json, Jwks, Metadata, Misbehaved, Misconfigured,
         Moment, PendingLogin, Prompt, Registration, Request, Response, Scope, Secret, SignIn, Signed, SignedResponse, Source, StateDigest,
-        StepUp, UnixTime, Unverified, authorize::authorize, id_token::Beside, logout, url::names_client_metadata, user_info,
+        UnixTime, Unverified, authorize::authorize, id_token::Beside, logout, url::names_client_metadata, user_info,
     },
     session::{BREATH, Ended, Input, Life, Presence, Rung},
 };
@@ -83,9 +87,6 @@ const LEAVE_ONCE: Duration = Duration::from_secs(10);
 
 /// The pauses before a question that changes nothing is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
-
-/// [`Keep::heed`].
-type Heed = fn(&Rc<Keep>);
 
 /// A reading of the metadata, done or under way, and when it began.
 type Reading = (UnixTime, Flight<Result<Rc<Metadata>, Error>>);
@@ -120,8 +121,6 @@ pub struct Keep {
     generation: Cell<u64>,
     ending: Signal,
     signing_in: Cell<bool>,
-    // How limits are looked at. What never has a session does not carry what would end it.
-    heeding: Cell<Option<Heed>>,
     // Renewal.
     life: Cell<Life>,
     changed: Signal,
@@ -141,6 +140,7 @@ pub struct Keep {
     // Sign-ins in windows of their own. They are here and nowhere else.
     #[cfg(feature = "popup")]
     popups: RefCell<Vec<PendingLogin>>,
+    #[cfg(feature = "step-up")]
     step_ups: step_up::StepUps,
     // The other tabs.
     tabs: tabs::Tabs,
@@ -190,7 +190,6 @@ impl Keep {
     /// A keep with nothing in it. It listens to the keeps of other tabs.
     pub fn new(settings: Settings, ports: Ports, report: Rc<dyn Fn(News)>) -> Rc<Keep> {
         let keep = Keep::alone(settings, ports, report);
-        keep.heeding.set(Some(Keep::heed));
         keep.listen();
         keep
     }
@@ -212,7 +211,6 @@ impl Keep {
             generation: Cell::default(),
             ending: Signal::default(),
             signing_in: Cell::default(),
-            heeding: Cell::default(),
             life: Cell::new(life),
             changed: Signal::default(),
             timer: Cell::default(),
@@ -229,6 +227,7 @@ impl Keep {
             device: device::Device::default(),
             #[cfg(feature = "popup")]
             popups: RefCell::default(),
+            #[cfg(feature = "step-up")]
             step_ups: step_up::StepUps::default(),
             tabs: tabs::Tabs::default(),
             estranged: Cell::default(),
@@ -349,9 +348,7 @@ impl Keep {
                 Ok(_) if is_unwanted() => Ok(None),
                 // Whoever signs in is who counts, whatever was before: a sign-out that is still under way is not of this session.
                 Ok(redeemed) => {
-                    if self.mark().signed_out.is_some() {
-                        self.note(|mark| (mark.signed_out, mark.limit) = (None, None));
-                    }
+                    self.forget_sign_out();
                     Ok(self.begin_line(redeemed, None, None).await)
                 }
                 Err(error) => Err(error),
@@ -614,7 +611,9 @@ impl Keep {
     /// wants it. It is aborted when the session ends.
     async fn call(self: &Rc<Self>, from: Source, mut request: Request, access: &Access, http: &dyn Http) -> Result<Response, Error> {
         let generation = self.generation.get();
-        let (mut replay, mut stepped_up) = (request.replay, false);
+        let mut replay = request.replay;
+        #[cfg(feature = "step-up")]
+        let mut stepped_up = false;
         loop {
             self.good_token(access).await?;
             // Who is signed in by now may be another user.
@@ -625,14 +624,21 @@ impl Keep {
                 let token = tokens.as_ref().and_then(|tokens| tokens.find(access)).ok_or(Interrupted::SignInNeeded)?;
                 (token.since, Secret::copied(token.token.expose()))
             };
-            let (token_type, how) = (self.settings.token_type, self.how());
+            let token_type = self.settings.token_type;
+            #[cfg(feature = "step-up")]
+            let how = self.how();
             request.authorize(token_type, &token);
             // A page that looked for its session found it meanwhile: that is no end.
             let answer = unless(self.ended_since(generation), self.send(from, &mut request, Some(&token), http)).await;
             let response = answer.ok_or(Interrupted::SignInNeeded)??.map_err(|failure| failure.of(from))?;
             let challenge = response.challenge_to(token_type);
-            let waits = self.settings.step_up && from == Source::Api && request.replay && response.status == 401;
-            if let Some(step_up) = challenge.as_ref().filter(|_| waits).and_then(StepUp::of) {
+            #[cfg(feature = "step-up")]
+            if self.settings.step_up
+                && from == Source::Api
+                && request.replay
+                && response.status == 401
+                && let Some(step_up) = challenge.as_ref().and_then(StepUp::of)
+            {
                 // Whatever it wants now: nobody is asked again and again for one call.
                 if stepped_up {
                     return Err(Misbehaved::StepUpLoop.into());
@@ -726,6 +732,7 @@ impl Keep {
         self.redirecting.set(false);
         #[cfg(feature = "check-session")]
         self.monitor.begin_anew();
+        #[cfg(feature = "step-up")]
         self.forget_step_ups();
         match reason {
             Ended::Expired | Ended::Rejected => {

@@ -172,6 +172,7 @@ pub trait Http {
     fn send<'a>(&'a self, request: &'a Request) -> Answer<'a, Result<Response, HttpFailure>>;
 
     /// Answers when nobody wants an answer from here any more, of a network that is only for one request. A call that waits is not sent then.
+    #[cfg(feature = "step-up")]
     fn given_up(&self) -> Answer<'_, ()> {
         Box::pin(std::future::pending())
     }

@@ -71,8 +71,8 @@ impl Keep {
             let proof = self.proof(&request.method, &url, access_token).await?;
             // Nothing is sent after a sign-out that came while the proof was made, or after a limit that passed. A sign-in is of the next
             // session.
-            if let Some(heed) = self.heeding.get().filter(|_| !self.signing_in.get()) {
-                heed(self);
+            if !self.signing_in.get() {
+                self.heed();
             }
             self.unless_ended_since(generation)?;
             request.set("dpop", proof);

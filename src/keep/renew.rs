@@ -79,7 +79,10 @@ impl Keep {
     fn perform(self: &Rc<Self>, effect: Effect) {
         let keep = self.clone();
         match effect {
+            #[cfg(feature = "limits")]
             Effect::Active => self.tell(Event::Active),
+            #[cfg(not(feature = "limits"))]
+            Effect::Active | Effect::Warn(_) => {}
             Effect::Climb(Rung::Redirect) => self.redirect(),
             Effect::Climb(rung) => {
                 // As of now: it may be over before it begins.
@@ -98,6 +101,7 @@ impl Keep {
             Effect::SignInNeeded => self.tell(Event::SignInNeeded),
             Effect::Unlock => drop(self.turn.take()),
             Effect::Wake(after) => self.set_timer(after),
+            #[cfg(feature = "limits")]
             Effect::Warn(ends) => self.tell(Event::IdleSoon { ends }),
         }
     }
@@ -464,6 +468,7 @@ impl Keep {
         }
         (self.report)(News::Session(session));
         if says {
+            #[cfg(feature = "step-up")]
             self.authenticated(false);
         }
     }
@@ -492,6 +497,7 @@ impl Keep {
             self.tell(Event::Renewed { by });
             (self.report)(News::Session(session));
         }
+        #[cfg(feature = "step-up")]
         self.authenticated(by.is_none());
     }
 
@@ -748,6 +754,13 @@ impl Keep {
         let mut mark = self.mark();
         change(&mut mark);
         mark.write(&*self.ports.store, &self.mark_key);
+    }
+
+    /// Whoever signs in is who counts, whatever was before.
+    pub(super) fn forget_sign_out(&self) {
+        if self.mark().signed_out.is_some() {
+            self.note(|mark| (mark.signed_out, mark.limit) = (None, None));
+        }
     }
 
     /// Notes that somebody is signed in.

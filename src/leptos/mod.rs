@@ -39,7 +39,7 @@ pub use components::{FrontChannelLogout, RequireSignIn, SignInCallback, SignedIn
 use crate::{
     keep::{Config, Event, Session},
     page::{Client, SignOut, State, Subscription},
-    protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn, StepUp, UnixTime},
+    protocol::{Claims, Error, Interrupted, Misconfigured, Request, Response, SignIn, UnixTime},
     session::Rung,
 };
 
@@ -48,9 +48,11 @@ use crate::{
 pub struct Auth {
     state: RwSignal<State>,
     leaving: RwSignal<bool>,
+    #[cfg(feature = "limits")]
     idle_ends: RwSignal<Option<UnixTime>>,
     sign_in_needed: RwSignal<bool>,
-    step_up: RwSignal<Option<StepUp>>,
+    #[cfg(feature = "step-up")]
+    step_up: RwSignal<Option<crate::protocol::StepUp>>,
     connection: StoredValue<Option<Connection>, LocalStorage>,
 }
 
@@ -108,25 +110,31 @@ impl Auth {
         Auth {
             state: RwSignal::new(State::Unknown),
             leaving: RwSignal::new(false),
+            #[cfg(feature = "limits")]
             idle_ends: RwSignal::new(None),
             sign_in_needed: RwSignal::new(false),
+            #[cfg(feature = "step-up")]
             step_up: RwSignal::new(None),
             connection: StoredValue::new_local(None),
         }
     }
 
     fn connect(self, client: Client, observe: impl Fn(&Event) + 'static) {
-        let (sign_in_needed, step_up, idle_ends) = (self.sign_in_needed, self.step_up, self.idle_ends);
+        let sign_in_needed = self.sign_in_needed;
         let events = client.on_event(move |event| {
             let needed = matches!(event, Event::SignInNeeded);
             if needed || matches!(event, Event::Ended(_) | Event::Renewed { .. } | Event::SignedIn) {
                 let _ = sign_in_needed.try_set(needed);
             }
             match event {
-                Event::StepUpNeeded(wanted) => drop(step_up.try_set(Some(wanted.clone()))),
-                Event::StepUpSettled => drop(step_up.try_set(None)),
-                Event::IdleSoon { ends } => drop(idle_ends.try_set(Some(*ends))),
-                Event::Active | Event::Ended(_) => drop(idle_ends.try_set(None)),
+                #[cfg(feature = "step-up")]
+                Event::StepUpNeeded(wanted) => drop(self.step_up.try_set(Some(wanted.clone()))),
+                #[cfg(feature = "step-up")]
+                Event::StepUpSettled => drop(self.step_up.try_set(None)),
+                #[cfg(feature = "limits")]
+                Event::IdleSoon { ends } => drop(self.idle_ends.try_set(Some(*ends))),
+                #[cfg(feature = "limits")]
+                Event::Active | Event::Ended(_) => drop(self.idle_ends.try_set(None)),
                 _ => {}
             }
             observe(event);
@@ -208,11 +216,13 @@ impl Auth {
     ///     })
     /// }
     /// ```
-    pub fn step_up(self) -> Option<StepUp> {
+    #[cfg(feature = "step-up")]
+    pub fn step_up(self) -> Option<crate::protocol::StepUp> {
         self.step_up.get()
     }
 
     /// The user does not want to: see [`Client::decline_step_up`].
+    #[cfg(feature = "step-up")]
     pub fn decline_step_up(self) {
         if let Some(client) = self.client() {
             client.decline_step_up();
@@ -221,11 +231,13 @@ impl Auth {
 
     /// When the session ends unless the user is active, as soon as that is near ([`Config::idle_limit`]): the time for a countdown, and for
     /// a button that calls [`Auth::stay_active`]. `None` at any other time. Tracks.
+    #[cfg(feature = "limits")]
     pub fn idle_ends(self) -> Option<UnixTime> {
         self.idle_ends.get()
     }
 
     /// The user is active: see [`Client::stay_active`].
+    #[cfg(feature = "limits")]
     pub fn stay_active(self) {
         if let Some(client) = self.client() {
             client.stay_active();

@@ -11,11 +11,11 @@ pub mod defaults {}
 pub mod spec {}
 
 // Its snippets need what they are about.
-#[cfg(any(not(doctest), all(feature = "leptos", feature = "popup", feature = "worker")))]
+#[cfg(any(not(doctest), all(feature = "leptos", feature = "limits", feature = "popup", feature = "step-up", feature = "worker")))]
 #[doc = include_str!("howto.md")]
 pub mod howto {}
 
 /// The snippets of the README, compiled.
-#[cfg(all(doctest, feature = "leptos", feature = "popup"))]
+#[cfg(all(doctest, feature = "leptos", feature = "limits", feature = "popup", feature = "step-up"))]
 #[doc = include_str!("../../README.md")]
 pub mod readme {}

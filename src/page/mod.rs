@@ -30,6 +30,8 @@ pub(crate) use redirect::place;
 #[cfg(feature = "worker")]
 pub use worker::{Kept, Worker};
 
+#[cfg(feature = "step-up")]
+use crate::protocol::StepUp;
 #[cfg(feature = "check-session")]
 use crate::{keep::OpFrame, protocol::check_session::Said};
 use crate::{
@@ -40,7 +42,7 @@ use crate::{
     },
     protocol::{
         Callback, Claims, Error, FrontChannelLogout, HttpUrl, Initiated, Interrupted, Issuer, Misbehaved, Misconfigured, Prompt, Request,
-        Response, Secret, SignIn, Source, StepUp, UnixTime,
+        Response, Secret, SignIn, Source, UnixTime,
     },
     session::Ended,
 };
@@ -150,12 +152,15 @@ pub(crate) trait Link {
     fn access_token(self: Rc<Self>, url: &str) -> Answer<'static, Result<Secret<String>, Error>>;
     fn user_info(self: Rc<Self>) -> Answer<'static, Result<Claims, Error>>;
     fn renew(self: Rc<Self>) -> Answer<'static, Result<Session, Error>>;
+    #[cfg(feature = "step-up")]
     fn step_up(&self) -> Option<StepUp>;
+    #[cfg(feature = "step-up")]
     fn decline_step_up(&self);
     fn sign_out(self: Rc<Self>, reach: SignOut) -> Answer<'static, Result<(), Error>>;
     fn signed_out_just_now(&self) -> bool;
     fn front_channel_logout(self: Rc<Self>) -> Answer<'static, bool>;
     fn issuer(&self) -> Option<Issuer>;
+    #[cfg(feature = "limits")]
     fn stay_active(&self);
     fn place(&self, url: &str) -> String;
     fn close(&self);
@@ -232,6 +237,7 @@ impl Pages {
                     page.wake(wake);
                 }
             }));
+            #[cfg(feature = "limits")]
             if let Some(rhythm) = self.0.keep.rhythm() {
                 let page = inner.clone();
                 let active = move |at| {
@@ -455,8 +461,15 @@ impl Client {
     /// # Errors
     /// When the provider's metadata cannot be read: nothing is known then.
     #[cfg(feature = "check-session")]
-    pub fn check_session(&self, said: Said, about: &str) -> impl Future<Output = Result<Option<OpFrame>, Error>> + use<> {
-        self.0.clone().check_session(said, about.to_owned())
+    pub fn check_session(&self, said: &str, about: &str) -> impl Future<Output = Result<Option<OpFrame>, Error>> + use<> {
+        // What is no word of that script means nothing.
+        let work = Said::from_name(said).map(|said| self.0.clone().check_session(said, about.to_owned()));
+        async move {
+            match work {
+                Some(work) => work.await,
+                None => Ok(None),
+            }
+        }
     }
 
     /// Renews the access token now, by whatever way works. It is done by itself in time: this is for who knows that something
@@ -484,12 +497,14 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "step-up")]
     pub fn step_up(&self) -> Option<StepUp> {
         self.0.step_up()
     }
 
     /// The user does not want to: calls that wait for [`Client::step_up`] get the answer that asked for it. Another one may follow, for other
     /// calls.
+    #[cfg(feature = "step-up")]
     pub fn decline_step_up(&self) {
         self.0.decline_step_up();
     }
@@ -522,6 +537,7 @@ impl Client {
     /// The user is active, as the app knows: by a button that says "stay signed in", or by a film that is being watched
     /// ([`Config::idle_limit`]). It is so in all tabs. What a key, a pointer or a finger does need not be said. A session that has ended
     /// stays ended.
+    #[cfg(feature = "limits")]
     pub fn stay_active(&self) {
         self.0.stay_active();
     }
@@ -629,10 +645,12 @@ impl Link for Inner {
         Box::pin(async move { self.theirs()?.renew().await })
     }
 
+    #[cfg(feature = "step-up")]
     fn step_up(&self) -> Option<StepUp> {
         self.theirs().ok()?.step_up()
     }
 
+    #[cfg(feature = "step-up")]
     fn decline_step_up(&self) {
         if let Ok(keep) = self.theirs() {
             keep.decline_step_up();
@@ -675,6 +693,7 @@ impl Link for Inner {
         Some(self.serving.issuer.clone())
     }
 
+    #[cfg(feature = "limits")]
     fn stay_active(&self) {
         self.active(self.serving.clock.now());
     }
@@ -695,6 +714,7 @@ impl Inner {
         if self.estranged.get() { Err(Interrupted::SignInNeeded) } else { Ok(&self.serving.keep) }
     }
 
+    #[cfg(feature = "limits")]
     fn active(&self, at: UnixTime) {
         if let Ok(keep) = self.theirs() {
             keep.active(at);
@@ -710,8 +730,11 @@ impl Inner {
                 self.forget();
             }
             // It is not news where nobody was signed in.
-            News::Event(Event::Active | Event::Ended(_) | Event::IdleSoon { .. }) if !self.is_signed_in() => {}
+            News::Event(Event::Ended(_)) if !self.is_signed_in() => {}
+            #[cfg(feature = "limits")]
+            News::Event(Event::Active | Event::IdleSoon { .. }) if !self.is_signed_in() => {}
             // What a call of another user waits for.
+            #[cfg(feature = "step-up")]
             News::Event(Event::StepUpNeeded(_) | Event::StepUpSettled) if self.estranged.get() => {}
             News::Event(event) => self.told.events.tell(event),
             News::Redirect => {
@@ -761,6 +784,7 @@ impl Inner {
 
     /// The user was warned before this page was there to hear it.
     fn say_idle_ends(&self) {
+        #[cfg(feature = "limits")]
         if let Some(ends) = self.serving.keep.idle_ends() {
             self.told.events.tell(&Event::IdleSoon { ends });
         }
@@ -773,6 +797,7 @@ impl Inner {
         }
         self.serving.keep.wake(wake == Wake::Returned);
         // It heard nothing meanwhile.
+        #[cfg(feature = "limits")]
         if wake == Wake::Returned && self.is_signed_in() && self.serving.keep.rhythm().is_some() {
             match self.serving.keep.idle_ends() {
                 Some(_) => self.say_idle_ends(),

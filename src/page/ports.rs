@@ -1,7 +1,10 @@
 //! What the outside must offer a page.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
+#[cfg(feature = "limits")]
+use std::time::Duration;
 
+#[cfg(feature = "limits")]
 use crate::protocol::UnixTime;
 
 /// The address bar, and where it may go.
@@ -34,6 +37,7 @@ pub trait Navigation {
     fn on_wake(&self, callback: Rc<dyn Fn(Wake)>);
 
     /// Calls back, as long as this lives, with the time when the user does something: once in `rhythm` at most.
+    #[cfg(feature = "limits")]
     fn on_activity(&self, rhythm: Duration, callback: Rc<dyn Fn(UnixTime)>);
 }
 

@@ -2,10 +2,12 @@
 //! scripts `pkg/remote.js` and `pkg/keep.js`, for every kind of page alike. No message holds a token.
 
 use super::{Finished, State};
+#[cfg(feature = "check-session")]
+use crate::protocol::MonitorStopped;
 use crate::{
     keep::{Event, Session},
     protocol::{
-        Json, MonitorStopped,
+        Json,
         wire::{Wire, names},
     },
     session::{Ended, Rung},
@@ -33,6 +35,7 @@ names! {
     }
 }
 
+#[cfg(feature = "check-session")]
 names! {
     MonitorStopped {
         AlwaysChanged = "always_changed",
@@ -119,12 +122,12 @@ impl Wire for Finished {
 
 /// One list: each event, its name and its members.
 macro_rules! events {
-    ($($variant:ident $({ $($field:ident),+ })? $(($inner:ident))? = $name:literal,)+) => {
+    ($($(#[$on:meta])* $variant:ident $({ $($field:ident),+ })? $(($inner:ident))? = $name:literal,)+) => {
         impl Wire for Event {
             fn write(&self) -> Json {
                 let mut members = Vec::new();
                 let name = match self {
-                    $(Event::$variant $({ $($field),+ })? $(($inner))? => {
+                    $($(#[$on])* Event::$variant $({ $($field),+ })? $(($inner))? => {
                         $($(members.push((stringify!($field), Some($field.write())));)+)?
                         $(members.push((stringify!($inner), Some($inner.write())));)?
                         $name
@@ -136,7 +139,7 @@ macro_rules! events {
 
             fn read(json: &Json) -> Option<Event> {
                 Some(match json.text("type")? {
-                    $($name => Event::$variant $({ $($field: Wire::read(json.get(stringify!($field)).unwrap_or(&Json::Null))?),+ })?
+                    $($(#[$on])* $name => Event::$variant $({ $($field: Wire::read(json.get(stringify!($field)).unwrap_or(&Json::Null))?),+ })?
                         $((Wire::read(json.get(stringify!($inner)).unwrap_or(&Json::Null))?))?,)+
                     _ => return None,
                 })
@@ -146,6 +149,7 @@ macro_rules! events {
 }
 
 events! {
+    #[cfg(feature = "limits")]
     Active = "active",
     ApiAnswered { url, status } = "api_answered",
     CallbackReceived = "callback_received",
@@ -154,6 +158,7 @@ events! {
     Ended(reason) = "ended",
     Failed(error) = "failed",
     IdTokenVerified { algorithm } = "id_token_verified",
+    #[cfg(feature = "limits")]
     IdleSoon { ends } = "idle_soon",
     KeysRead = "keys_read",
     MetadataRead = "metadata_read",
@@ -162,12 +167,16 @@ events! {
     RenewalFailed { by, error, pause } = "renewal_failed",
     Revoked(outcome) = "revoked",
     ScopeChanged { missing, added } = "scope_changed",
+    #[cfg(feature = "check-session")]
     SessionChanged = "session_changed",
+    #[cfg(feature = "check-session")]
     SessionMonitorStopped { reason } = "session_monitor_stopped",
     SignedIn = "signed_in",
     SignedOutAtProvider = "signed_out_at_provider",
     SignInNeeded = "sign_in_needed",
+    #[cfg(feature = "step-up")]
     StepUpNeeded(sign_in) = "step_up_needed",
+    #[cfg(feature = "step-up")]
     StepUpSettled = "step_up_settled",
 }
 
@@ -208,8 +217,8 @@ mod tests {
     use crate::{
         keep::Config,
         protocol::{
-            Access, Acr, Algorithm, Challenge, ClockSkew, Error, Interrupted, Misbehaved, Misconfigured, Prompt, ProviderError,
-            ResponseMode, SignIn, Source, StepUp, UnixTime, Unreadable, UserInfoFormat,
+            Access, Acr, Algorithm, ClockSkew, Error, Interrupted, Misbehaved, Misconfigured, Prompt, ProviderError, ResponseMode, SignIn,
+            Source, UnixTime, Unreadable, UserInfoFormat,
         },
     };
 
@@ -264,6 +273,7 @@ mod tests {
         use Event::*;
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let plain = [
+            #[cfg(feature = "limits")]
             Active,
             CallbackReceived,
             ClientMetadataUnsupported,
@@ -271,13 +281,16 @@ mod tests {
             KeysRead,
             MetadataRead,
             Redirecting,
+            #[cfg(feature = "check-session")]
             SessionChanged,
             SignedIn,
             SignedOutAtProvider,
             SignInNeeded,
+            #[cfg(feature = "step-up")]
             StepUpSettled,
         ];
         plain.iter().for_each(crosses);
+        #[cfg(feature = "check-session")]
         for reason in [
             MonitorStopped::AlwaysChanged,
             MonitorStopped::Error,
@@ -288,13 +301,15 @@ mod tests {
         ] {
             crosses(&SessionMonitorStopped { reason });
         }
+        #[cfg(feature = "step-up")]
         for (acr_values, max_age) in [(words(&["a", "urn:b"]), None), (words(&[]), Some(0)), (words(&["c"]), Some(300))] {
             let max_age = max_age.map(Duration::from_secs);
-            let challenge = Challenge::InsufficientUserAuthentication { acr_values, max_age };
-            crosses(&StepUpNeeded(StepUp::of(&challenge).unwrap()));
+            let challenge = crate::protocol::Challenge::InsufficientUserAuthentication { acr_values, max_age };
+            crosses(&StepUpNeeded(crate::protocol::StepUp::of(&challenge).unwrap()));
         }
         crosses(&ApiAnswered { url: "https://api.example/orders".into(), status: 204 });
         crosses(&ScopeChanged { missing: words(&["orders:write"]), added: words(&[]) });
+        #[cfg(feature = "limits")]
         crosses(&IdleSoon { ends: UnixTime::from_millis(1_800_000_000_123) });
         crosses(&Revoked(Ok(())));
         for reason in [
@@ -344,8 +359,6 @@ mod tests {
             .dangerous_front_channel_logout_without_session()
             .dpop(true)
             .id_token_hint(true)
-            .idle_limit(Duration::from_secs(900))
-            .idle_warning(Duration::from_secs(30))
             .oauth_only()
             .post_logout_redirect_path("/bye")
             .redirect_uri("https://app.example/callback")
@@ -354,10 +367,13 @@ mod tests {
             .resource("https://api.example.com/")
             .response_mode(ResponseMode::Fragment)
             .scopes("openid orders:read")
-            .step_up(true)
-            .session_limit(Duration::from_secs(43_200))
             .trusted_audience("other")
             .user_info(UserInfoFormat::Signed);
+        #[cfg(feature = "limits")]
+        let every =
+            every.idle_limit(Duration::from_secs(900)).idle_warning(Duration::from_secs(30)).session_limit(Duration::from_secs(43_200));
+        #[cfg(feature = "step-up")]
+        let every = every.step_up(true);
         for config in [every, Config::new("https://login.example.com", "my-app")] {
             assert_eq!(Config::from_json(&config.to_json().to_string()), Ok(config));
         }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::{
     authorize::{Acr, SignIn},
-    id_token::Claims,
     json::Json,
-    time::UnixTime,
-    token::{TokenType, numeric_date},
+    token::TokenType,
     wire::Wire,
 };
+#[cfg(feature = "step-up")]
+use super::{id_token::Claims, time::UnixTime, token::numeric_date};
 
 /// What an API says about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +139,7 @@ impl StepUp {
 
     /// Whether verified claims say that the user authenticated like that, as far as clocks that differ by so much can tell; or, `surely`, that
     /// it was not too long ago by any of them.
+    #[cfg(feature = "step-up")]
     pub(crate) fn is_met_by(&self, claims: &Claims, leeway: Duration, surely: bool, now: UnixTime) -> bool {
         let acr = claims.text("acr");
         let (doubt, benefit) = if surely { (leeway, Duration::ZERO) } else { (Duration::ZERO, leeway) };
@@ -275,6 +276,7 @@ mod tests {
         assert_eq!(Challenge::read(other), Some(nothing));
     }
 
+    #[cfg(feature = "step-up")]
     #[test]
     fn a_step_up_is_met_by_what_the_id_token_says_and_by_nothing_else() {
         let (now, leeway) = (UnixTime::from_secs(1_000_000), Duration::from_secs(30));

@@ -259,6 +259,7 @@ errors! {
         SignInExpired = "sign_in_expired": "the sign-in took too long",
         StateMissing = "state_missing": "the response has no state",
         StateUnknown = "state_unknown": "no sign-in that was started in this browser waits for this response",
+        #[cfg(feature = "step-up")]
         StepUpLoop = "step_up_loop": "the API asks for a stronger sign-in, or a more recent one, although the user has just done that: it must look at what the provider says of it (RFC 9470)",
         SubjectInvalid = "subject_invalid": "the ID token does not name a subject",
         TokenTypeUnknown = "token_type_unknown": "the access token is of a type that this client did not ask for",
@@ -300,11 +301,13 @@ errors! {
         FormPostReceiverMissing = "form_post_receiver_missing": "`response_mode` form_post needs a service worker or a server that receives the form at the redirect URI: say that there is one with `form_post_receiver`",
         FrameBlocked = "frame_blocked": "this page's Content-Security-Policy forbids a frame at the provider: add the provider's origin to `frame-src`",
         Framed = "framed": "the app is framed by another site, where a sign-in could be tricked out of a user: open it in a window of its own",
+        #[cfg(feature = "limits")]
         IdleWarningTooLong = "idle_warning_too_long": "`idle_warning` must be shorter than `idle_limit`: it is 60 seconds unless said otherwise",
         InsecureContext = "insecure_context": "this page has no WebCrypto: serve it over https, or from localhost",
         IssuerMalformed = "issuer_malformed": "`issuer` must be an https URL (http only on this machine) without query or fragment, exactly as the provider writes it",
         KeepUnavailable = "keep_unavailable": "no worker started to keep the tokens: look whether its script is where it should be, and whether `worker-src` and `script-src` of the Content-Security-Policy allow it",
         LeewayTooLong = "leeway_too_long": "`clock_leeway` must be at most 300 seconds: for a clock that is further off there is `clock_skew`",
+        #[cfg(feature = "limits")]
         LimitZero = "limit_zero": "`idle_limit` and `session_limit` must be at least a second: leave out the one that is not wanted",
         NoWindow = "no_window": "there is no page here: a client can be opened in a browser window only",
         OpenidMissing = "openid_missing": "`scopes` must contain `openid`, or the app says that it only wants OAuth with `oauth_only`",
@@ -322,6 +325,7 @@ errors! {
         #[cfg(feature = "confidential")]
         RevocationUnavailable = "revocation_unavailable": "the provider has no revocation endpoint: the token is good until it expires",
         ScopeMalformed = "scope_malformed": "`scopes` must be words of visible ASCII characters without quotes and back slashes, one space between",
+        #[cfg(feature = "step-up")]
         StepUpUnverifiable = "step_up_unverifiable": "`step_up` needs an ID token that says how the user signed in: without `oauth_only`",
         TokenIsKept = "token_is_kept": "the access token stays in the keep: call the API with `fetch`, or see what `dangerous_expose_access_token` costs",
         #[cfg(feature = "confidential")]

@@ -145,12 +145,10 @@ fn ends_in_a_number(host: &str) -> bool {
 /// ([Client ID Metadata Document §3](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)). `None` for what
 /// is no https URL.
 pub(crate) fn names_client_metadata(client_id: &str) -> Option<bool> {
-    let (scheme, rest) = client_id.split_once("://")?;
-    if !scheme.eq_ignore_ascii_case("https") {
-        return None;
-    }
+    let (scheme, rest) = client_id.split_once(':')?;
+    let rest = rest.strip_prefix("//").filter(|_| scheme.eq_ignore_ascii_case("https"))?;
     let (authority, path) = rest.find(['/', '?', '#']).and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, ""));
-    let is_dot = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    let is_dot = |segment: &str| [".", "..", "%2e", ".%2e", "%2e.", "%2e%2e"].iter().any(|dots| segment.eq_ignore_ascii_case(dots));
     let mut segments = path.split('?').next().unwrap_or_default().split('/');
     Some(path.starts_with('/') && !authority.is_empty() && !authority.contains('@') && !path.contains('#') && !segments.any(is_dot))
 }

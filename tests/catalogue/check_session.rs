@@ -48,7 +48,7 @@ fn signed_in(world: &World) -> (Tab, OpFrame) {
 }
 
 fn say(tab: &Tab, said: Said, about: &str) -> Option<OpFrame> {
-    run(tab.client.check_session(said, about)).unwrap()
+    run(tab.client.check_session(said.name(), about)).unwrap()
 }
 
 fn asked(world: &World) -> Vec<String> {
@@ -184,9 +184,13 @@ fn all_pages_of_a_keep_hear_of_a_change_and_one_question_is_asked() {
     let [one, two, three] = [open(&callback), open(&format!("{ORIGIN}/a")), open(&format!("{ORIGIN}/b"))];
     run(one.finish_sign_in()).unwrap();
     world.later(BREATH);
-    let frame = run(one.check_session(Said::Begun, "")).unwrap().unwrap();
-    let said = |said| {
-        join3(one.check_session(said, &frame.message), two.check_session(said, &frame.message), three.check_session(said, &frame.message))
+    let frame = run(one.check_session(Said::Begun.name(), "")).unwrap().unwrap();
+    let said = |said: Said| {
+        join3(
+            one.check_session(said.name(), &frame.message),
+            two.check_session(said.name(), &frame.message),
+            three.check_session(said.name(), &frame.message),
+        )
     };
     run(said(Said::Unchanged)).0.unwrap();
     let (a, b, c) = run(said(Said::Changed));

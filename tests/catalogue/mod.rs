@@ -17,6 +17,7 @@ mod optional;
 #[cfg(feature = "popup")]
 mod popup;
 mod refresh;
+#[cfg(feature = "step-up")]
 mod step_up;
 pub mod tabs;
 mod token;

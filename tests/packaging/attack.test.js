@@ -265,7 +265,7 @@ const ATTACKS = {
     await page.evaluate(script);
     await page.evaluate(() => attack.storage("storage"));
     await page.evaluate(async () => {
-      const modules = await Promise.all(["index", "remote", "wire", "response"].map((name) => import(`/tokenkeep/${name}.js`)));
+      const modules = await Promise.all(["auth", "index", "remote", "wire", "response"].map((name) => import(`/tokenkeep/${name}.js`)));
       return attack.walk("walk", window, auth, tokenkeep, ...modules);
     });
     await page.evaluate(() => attack.scan("memory", "/tokenkeep/wasm/tokenkeep.js"));

@@ -666,13 +666,13 @@ test("what is closed forgets everything, and says that it is closed", async () =
     auth.close();
     auth.close();
     const codes = [];
-    for (const work of ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "signOut", "frontChannelLogout", "initiatedSignIn"]) {
+    for (const work of ["signIn", "finishSignIn", "fetch", "userInfo", "renew", "signOut", "frontChannelLogout"]) {
       codes.push(await auth[work]("/api/me").catch((error) => error.code));
     }
     return { changes, codes, pending: await pending, left: Object.keys(localStorage), signedOutJustNow: auth.signedOutJustNow };
   });
   assert.deepEqual(told.changes, ["signed_out"]);
-  assert.deepEqual(told.codes, Array(8).fill("closed"));
+  assert.deepEqual(told.codes, Array(7).fill("closed"));
   // Other pages of a keep may be signed in still.
   assert.equal(told.left.length, keep === "page" ? 0 : 1);
   assert.equal(told.signedOutJustNow, false);

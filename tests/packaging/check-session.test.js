@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 
-import { open, startApp } from "./lib/app.js";
+import { open, startAppWith } from "./lib/app.js";
 import { answerProvider } from "./lib/demo.js";
 import { GUARD } from "./lib/guard.js";
 
-const { site, demo, visit, ...app } = await startApp();
+const { site, demo, visit, ...app } = await startAppWith("session.js");
 const FRAME = `${demo.issuer}/session/check`;
 const own = { ...demo.options, scopes: "openid profile offline_access orders:read" };
 
@@ -134,6 +134,8 @@ for (const keep of ["page", "shared"]) {
     const asked = questions(page.context());
     await watch(page);
     await hears(page, "unchanged");
+    // The provider tells sign-ins of one user apart by the second.
+    await page.waitForFunction(() => Math.floor(Date.now() / 1000) > auth.session.claims.auth_time);
     await atProvider(page, anotherUser, "alice");
     await isTold(page, "renewed");
     await page.evaluate(() => (said.length = 0));
@@ -320,7 +322,7 @@ test("a page that is hidden asks nothing, and what was stopped neither", async (
 
 test("without a page, or for a mock, there is nothing to watch", async () => {
   const { monitorSession } = await import("../../pkg/check-session.js");
-  const { open } = await import("../../pkg/index.js");
+  const { open } = await import("../../pkg/session.js");
   const { mock } = await import("../../pkg/mock.js");
   for (const auth of [await open(own), mock({ session: {} })]) {
     monitorSession(auth)();

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { open, startApp } from "./lib/app.js";
+import { open, startAppWith } from "./lib/app.js";
 
-const { site, demo, visit, signedIn } = await startApp();
+const { site, demo, visit, signedIn } = await startAppWith("session.js");
 
 const told = (page, type) => page.waitForFunction((type) => told.includes(type), type);
 const forget = (page) => page.evaluate(() => void (told.length = 0));

@@ -530,14 +530,17 @@ test("methods work without their object", async () => {
 });
 
 test("the mock has every member of an Auth, and loads no wasm", () => {
-  const contract = readFileSync(new URL("../../pkg/index.d.ts", import.meta.url), "utf8");
-  const [, body] = /export interface Auth<.*?\{\n(.*?)\n\}/s.exec(contract);
-  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:<]/gm)].map(([, name]) => name);
-  assert.ok(members.includes("signIn") && members.includes("getSnapshot") && members.includes("on"));
+  const membersIn = (file) => {
+    const contract = readFileSync(new URL(`../../pkg/${file}`, import.meta.url), "utf8");
+    const [, body] = /export interface Auth<.*?\{\n(.*?)\n\}/s.exec(contract);
+    return [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:<]/gm)].map(([, name]) => name);
+  };
+  const members = ["index.d.ts", "session.d.ts"].flatMap(membersIn);
+  assert.ok(members.includes("initiatedSignIn") && members.includes("signIn") && members.includes("getSnapshot") && members.includes("on"));
   const auth = mock();
   assert.deepEqual(members.filter((name) => !(name in auth)), []);
   const source = readFileSync(new URL("../../pkg/mock.js", import.meta.url), "utf8");
-  assert.deepEqual([...source.matchAll(/\bfrom "(.*?)"|\bimport\(/g)].map(([, from]) => from), ["./error.js"]);
+  assert.deepEqual([...source.matchAll(/\bfrom "(.*?)"|\bimport\(/g)].map(([, from]) => from), ["./calls.js", "./error.js"]);
 });
 
 test("a user who is idle is warned, stays, and is signed out, as a test says", () => {

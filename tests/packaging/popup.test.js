@@ -7,11 +7,11 @@ import { after, test } from "node:test";
 
 import { chromium } from "playwright-core";
 
-import { open, startApp } from "./lib/app.js";
+import { open, startAppWith } from "./lib/app.js";
 import { startDemoWith } from "./lib/demo.js";
 import { PACKAGE, serve } from "./lib/site.js";
 
-const { site, demo, browser, visit } = await startApp();
+const { site, demo, browser, visit } = await startAppWith("session.js");
 const severing = await startDemoWith({ TOKENKEEP_COOP: "1" }, site.origin, site.elsewhere);
 const [html, script] = await Promise.all(["popup.html", "popup-callback.js"].map((name) => readFile(join(PACKAGE, name), "utf8")));
 const STRICT = { "Content-Security-Policy": "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'" };
@@ -452,22 +452,24 @@ test("that page is small, and sends its address to nobody", async () => {
 
 test("options that cannot work are refused by name, before there is a window", async () => {
   const { page } = await opened({ ...demo.options, keep: "page" });
-  const told = await page.evaluate(async () => {
+  const told = await page.evaluate(async (options) => {
     const refused = (work) => work.then(() => "no", ({ code, option }) => [code, option]);
     return [
       await refused(signInWithPopup({})),
+      await refused((await import("/tokenkeep/index.js")).open(options).then(signInWithPopup)),
       await refused(signInWithPopup(auth, { otherwise: "popup" })),
       await refused(signInWithPopup(auth, { signal: {} })),
       await refused(signInWithPopup(auth, { login_hint: "alice" })),
     ];
-  });
-  assert.deepEqual(told, [["option_type", "auth"], ["option_type", "otherwise"], ["option_type", "signal"], ["option_unknown", "login_hint"]]);
+  }, { ...demo.options, keep: "page" });
+  const another = ["session_entry_missing", undefined];
+  assert.deepEqual(told, [another, another, ["option_type", "otherwise"], ["option_type", "signal"], ["option_unknown", "login_hint"]]);
   assert.deepEqual((await open(page, { ...demo.options, popupRedirectUri: "https://elsewhere.example/popup.html" })).code, "redirect_uri_malformed");
   await page.context().close();
 });
 
 test("where there is no page it says so", async () => {
-  const { open } = await import("tokenkeep");
+  const { open } = await import("tokenkeep/session");
   const { signInWithPopup } = await import("tokenkeep/popup");
   await assert.rejects(signInWithPopup(await open(demo.options)), { code: "no_window" });
 });

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { open, startApp } from "./lib/app.js";
+import { open, startAppWith } from "./lib/app.js";
 
-const { site, demo, visit, signedIn } = await startApp();
+const { site, demo, visit, signedIn } = await startAppWith("session.js");
 const WANTED = { requiredAcr: ["urn:tokenkeep:mfa"], maxAgeSeconds: 300 };
 const settings = (keep) => ({ ...demo.options, stepUp: true, keep: [keep] });
 

@@ -21,6 +21,7 @@ const EXPECTED = [
   "LICENSE-APACHE",
   "LICENSE-MIT",
   "README.md",
+  "auth.js",
   "bin/tokenkeep.js",
   "calls.js",
   "check-session.d.ts",
@@ -59,6 +60,8 @@ const EXPECTED = [
   "react.js",
   "remote.js",
   "response.js",
+  "session.d.ts",
+  "session.js",
   "shims/form-post.d.mts",
   "shims/form-post.md",
   "shims/form-post.mjs",
@@ -69,6 +72,9 @@ const EXPECTED = [
   "wasm/form_post.js",
   "wasm/form_post_bg.wasm",
   "wasm/keep.js",
+  "wasm/session-keep.js",
+  "wasm/session.js",
+  "wasm/session_bg.wasm",
   "wasm/tokenkeep.js",
   "wasm/tokenkeep_bg.wasm",
   "wire.js",
@@ -102,8 +108,8 @@ test("publint has nothing to say", async () => {
 
 test("its types are found, in every way of looking for them", async () => {
   // Neither is for import by TypeScript.
-  const wasm = ["confidential.wasm", "device.wasm", "form-post.wasm", "tokenkeep.wasm"];
-  const others = ["--exclude-entrypoints", "form-post-worker.js", "guard.js", "keep.js", "popup-callback.js", "popup.html", ...wasm];
+  const wasm = ["confidential.wasm", "device.wasm", "form-post.wasm", "session.wasm", "tokenkeep.wasm"];
+  const others = ["--exclude-entrypoints", "form-post-worker.js", "guard.js", "keep.js", "popup-callback.js", "popup.html", "session-keep.js", ...wasm];
   await run(program("attw"), [tarball, "--profile", "esm-only", ...others]);
 });
 

@@ -857,6 +857,7 @@ impl Navigation for Bar {
         *self.woken.borrow_mut() = Some(callback);
     }
 
+    #[cfg(feature = "limits")]
     fn on_activity(&self, _: Duration, callback: Rc<dyn Fn(UnixTime)>) {
         *self.acted.borrow_mut() = Some(callback);
     }

@@ -1,6 +1,6 @@
 // The API: called with a token when somebody is signed in, and without one when nobody is.
 
-import type { Auth } from "tokenkeep";
+import type { Auth } from "tokenkeep/session";
 
 import type { Log } from "./log.js";
 import { troubleOf } from "./problem.js";

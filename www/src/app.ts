@@ -1,6 +1,6 @@
 // What every page of the app shows, and what the pages need.
 
-import type { Auth, Options } from "tokenkeep";
+import type { Auth, Options } from "tokenkeep/session";
 
 import { Api } from "./api.js";
 import { h } from "./dom.js";

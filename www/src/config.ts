@@ -1,6 +1,6 @@
 // `/config.json`: which provider and which API the app talks to. The same build can be pointed at any.
 
-import { AuthError, type Options } from "tokenkeep";
+import { AuthError, type Options } from "tokenkeep/session";
 
 import example from "../../demo/config.json?raw";
 import { button, h } from "./dom.js";

@@ -1,6 +1,6 @@
 // The top of every page: where one can go, and who one is.
 
-import type { Auth, Session } from "tokenkeep";
+import type { Auth, Session } from "tokenkeep/session";
 
 import type { App } from "./app.js";
 import { button, h } from "./dom.js";

@@ -2,7 +2,7 @@
 //
 // The list survives the way to the provider and back in `sessionStorage`.
 
-import type { Ended, Event, Rung } from "tokenkeep";
+import type { Ended, Event, Rung } from "tokenkeep/session";
 
 import { button, h } from "./dom.js";
 import { troubleOf } from "./problem.js";

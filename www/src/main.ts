@@ -1,7 +1,7 @@
 // A single-page app that signs its user in, shows who that is, and calls an API for them. All that is about signing in is here; what
 // the app shows is in `app.ts` and `pages/`.
 
-import { open } from "tokenkeep";
+import { open } from "tokenkeep/session";
 
 import { show } from "./app.js";
 import { type Config, load, troubleInConfig, wrongConfig } from "./config.js";

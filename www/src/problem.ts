@@ -1,6 +1,6 @@
 // What went wrong, for whoever looks at the page.
 
-import { type Auth, AuthError } from "tokenkeep";
+import { type Auth, AuthError } from "tokenkeep/session";
 
 import { type Child, button, h } from "./dom.js";
 import { part } from "./source.js";

@@ -1,6 +1,6 @@
 // How the session lasts: until when its token is good, what it came by, and what a user can do about it.
 
-import type { Auth, Rung, Session } from "tokenkeep";
+import type { Auth, Rung, Session } from "tokenkeep/session";
 
 import { button, h } from "./dom.js";
 import { signIn } from "./problem.js";

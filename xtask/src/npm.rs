@@ -19,10 +19,11 @@ struct Entry {
 }
 
 /// The default one last: what is left of the build is what the benchmark looks into.
-const ENTRIES: [Entry; 4] = [
+const ENTRIES: [Entry; 5] = [
     Entry { name: "confidential", features: "confidential" },
     Entry { name: "device", features: "client,device" },
     Entry { name: "form_post", features: "implicit" },
+    Entry { name: "session", features: "session" },
     Entry { name: "tokenkeep", features: "client" },
 ];
 
@@ -31,7 +32,7 @@ const DEVICE: [&str; 10] = [
     "wasm/device_bg.wasm",
     "wasm/device.js",
     "device.js",
-    "index.js",
+    "auth.js",
     "calls.js",
     "remote.js",
     "error.js",
@@ -40,8 +41,25 @@ const DEVICE: [&str; 10] = [
     "wire.js",
 ];
 
-/// What `tokenkeep/popup` adds to the default entry.
+/// What `tokenkeep/popup` adds to `tokenkeep/session`.
 const POPUP: [&str; 2] = ["popup.js", "popup-window.js"];
+
+/// What `tokenkeep/check-session` adds to it.
+const CHECK_SESSION: [&str; 2] = ["check-session.js", "op-iframe.js"];
+
+/// What `tokenkeep/session` loads.
+const SESSION: [&str; 10] = [
+    "wasm/session_bg.wasm",
+    "wasm/session-keep.js",
+    "session.js",
+    "auth.js",
+    "calls.js",
+    "remote.js",
+    "error.js",
+    "options.js",
+    "response.js",
+    "wire.js",
+];
 
 /// What `tokenkeep/form-post` loads to find out who the user is.
 const FORM_POST: [&str; 6] = ["wasm/form_post_bg.wasm", "wasm/form_post.js", "form-post.js", "posted.js", "error.js", "options.js"];
@@ -53,8 +71,10 @@ const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
 pub(crate) fn build(toolbox: &mut Toolbox) -> Result<ExitCode> {
     let sizes = package(toolbox)?;
     println!("{}", table(&sizes));
-    println!("\ntokenkeep/device\n{}", table(&weighed(toolbox, DEVICE)?));
+    println!("\ntokenkeep/session\n{}", table(&weighed(toolbox, SESSION)?));
     println!("\ntokenkeep/popup\n{}", table(&weighed(toolbox, POPUP)?));
+    println!("\ntokenkeep/check-session\n{}", table(&weighed(toolbox, CHECK_SESSION)?));
+    println!("\ntokenkeep/device\n{}", table(&weighed(toolbox, DEVICE)?));
     println!("\ntokenkeep/form-post\n{}", table(&weighed(toolbox, FORM_POST)?));
     Ok(ExitCode::SUCCESS)
 }
@@ -68,15 +88,18 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
     let out = toolbox.path("pkg/wasm");
     let text = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
     let [wire, keep, served] = ["wire", "keep", "worker"].map(|name| text(&toolbox.path(&format!("pkg/{name}.js"))));
-    let whole = worker(&text(&out.join("tokenkeep.js"))?, &wire?, &keep?, &served?)?;
-    fs::write(out.join("keep.js"), whole).map_err(|error| format!("the worker cannot be written: {error}"))?;
+    let (wire, keep, served) = (wire?, keep?, served?);
+    for (entry, script) in [("tokenkeep", "keep.js"), ("session", "session-keep.js")] {
+        let whole = worker(&text(&out.join(format!("{entry}.js")))?, &wire, &keep, &served)?;
+        fs::write(out.join(script), whole).map_err(|error| format!("the worker cannot be written: {error}"))?;
+    }
 
     for name in TAKEN_ALONG {
         let (from, to) = (toolbox.path(name), toolbox.path("pkg").join(name));
         fs::copy(&from, &to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
     }
     let files =
-        ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "calls.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
+        ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "auth.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
     weighed(toolbox, files)
 }
 

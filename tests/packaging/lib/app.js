@@ -4,14 +4,19 @@ import { openChromium } from "./chromium.js";
 import { answerProvider, startDemo } from "./demo.js";
 import { PACKAGE, serve } from "./site.js";
 
-const PAGE = `<!doctype html><title>app</title><link rel="icon" href="data:,"><script type="module">
-  import * as tokenkeep from "/tokenkeep/index.js";
+const pageOf = (entry) => `<!doctype html><title>app</title><link rel="icon" href="data:,"><script type="module">
+  import * as tokenkeep from "/tokenkeep/${entry}";
   window.tokenkeep = tokenkeep;
 </script>`;
 
 /** Serves the app, starts the provider, opens the browser. */
-export async function startApp(...browserArguments) {
-  const site = await serve({ answers: { "*": PAGE }, files: { "/tokenkeep/": PACKAGE } });
+export function startApp(...browserArguments) {
+  return startAppWith("index.js", ...browserArguments);
+}
+
+/** The same with another entry of the package. */
+export async function startAppWith(entry, ...browserArguments) {
+  const site = await serve({ answers: { "*": pageOf(entry) }, files: { "/tokenkeep/": PACKAGE } });
   const demo = await startDemo(site.origin, site.elsewhere);
   const browser = await openChromium(...browserArguments);
 

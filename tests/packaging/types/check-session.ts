@@ -1,6 +1,6 @@
 // An app that watches the session at the provider, and one that is opened from elsewhere.
 
-import { type MonitorStopped, type SignInOptions, open } from "tokenkeep";
+import { type MonitorStopped, type SignInOptions, open } from "tokenkeep/session";
 import { monitorSession } from "tokenkeep/check-session";
 
 import { is } from "./same.js";

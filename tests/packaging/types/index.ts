@@ -1,7 +1,6 @@
 // What an app may write.
 
 import { AuthError, open } from "tokenkeep";
-import { signInWithPopup } from "tokenkeep/popup";
 import { open as openIdToken, receiver } from "tokenkeep/form-post";
 import type {
   Auth, AuthErrorCode, AuthErrorKind, Claims, Ended, Event, Finished, Options, Rung, Session, SignInOptions, StepUp,
@@ -24,8 +23,6 @@ export async function everyOption(): Promise<Auth> {
     resource: "urn:example:api",
     redirectPath: "/callback",
     redirectUri: "https://app.example.com/callback",
-    popupRedirectPath: "/popup.html",
-    popupRedirectUri: "https://app.example.com/popup.html",
     postLogoutRedirectPath: "/",
     postLogoutRedirectUri: "https://app.example.com/",
     responseMode: "fragment",
@@ -38,10 +35,6 @@ export async function everyOption(): Promise<Auth> {
     renewByRedirect: false,
     dpop: true,
     idTokenHint: false,
-    stepUp: true,
-    idleLimitSeconds: 900,
-    idleWarningSeconds: 60,
-    sessionLimitSeconds: 43_200,
     trustedAudiences: [],
     userInfo: "signed",
     clockLeewaySeconds: 30,
@@ -215,10 +208,4 @@ export async function whoItIs(): Promise<string | undefined> {
 export async function inDetail(auth: Auth): Promise<readonly unknown[]> {
   await auth.signIn({ authorizationDetails: [{ type: "payment", amount: "1.00" }] });
   return auth.session.status === "signed_in" ? auth.session.authorizationDetails.map(({ type, amount }) => [type, amount]) : [];
-}
-
-export async function inAWindow(auth: Auth<{ department?: string }>, signal: AbortSignal): Promise<string | undefined> {
-  const session = await signInWithPopup(auth, { loginHint: "alice", signal, otherwise: "redirect" });
-  await signInWithPopup(auth);
-  return session.status === "signed_in" ? session.claims.department : undefined;
 }

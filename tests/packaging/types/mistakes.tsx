@@ -9,6 +9,7 @@ import { diagnose } from "tokenkeep/diagnose";
 import type { Finding } from "tokenkeep/diagnose";
 import { signInWithPopup } from "tokenkeep/popup";
 import { ready, takePosted } from "tokenkeep/form-post";
+import { open as openSession } from "tokenkeep/session";
 import { authError, mock } from "tokenkeep/mock";
 import { AuthProvider, SignedIn, useAuth, useSession } from "tokenkeep/react";
 
@@ -187,9 +188,13 @@ open({ issuer: "https://login.example.com", clientId: "my-app", dangerousDeviceA
 // In a window
 
 // @ts-expect-error TS2322: there is one other way
-signInWithPopup(await open(options), { otherwise: "frame" });
+signInWithPopup(await openSession(options), { otherwise: "frame" });
 // @ts-expect-error TS2740: it takes an auth, not the promise of one
-signInWithPopup(open(options));
+signInWithPopup(openSession(options));
+// @ts-expect-error TS2739: nor that of the default entry, which has no window
+signInWithPopup(await open(options));
+// @ts-expect-error TS2353: and no such option
+open({ issuer: "https://login.example.com", clientId: "my-app", stepUp: true });
 // On a server
 
 // @ts-expect-error TS2345: a client has one way to show who it is

@@ -37,7 +37,7 @@ export const tested = (
 );
 
 function Page(): ReactNode {
-  const { session, signIn, signOut, fetch, userInfo, renew, on, signedOutJustNow, finishSignIn, frontChannelLogout, initiatedSignIn, declineStepUp } =
+  const { session, signIn, signOut, fetch, userInfo, renew, on, signedOutJustNow, finishSignIn, frontChannelLogout, declineStepUp } =
     useAuth<Staff>();
   const stepUp = useStepUp();
   is<StepUp | undefined>()(stepUp);
@@ -48,7 +48,7 @@ function Page(): ReactNode {
   const all = async () => {
     is<readonly string[]>()((await userInfo()).roles);
     is<Response>()(await fetch("https://api.example.com/me", { method: "PUT" }));
-    await Promise.all([renew(), finishSignIn(), frontChannelLogout(), initiatedSignIn()]);
+    await Promise.all([renew(), finishSignIn(), frontChannelLogout()]);
     await signOut({ local: true });
     await signIn({ ...stepUp, returnTo: "/" });
     is<void>()(declineStepUp());

@@ -1,4 +1,4 @@
-import { AuthError } from "tokenkeep";
+import { AuthError } from "tokenkeep/session";
 
 import type { App } from "../app.js";
 import { type Child, button, h } from "../dom.js";

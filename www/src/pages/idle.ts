@@ -1,6 +1,6 @@
 // What becomes of a session when nobody is there. A limit is chosen by the address, and stays chosen in this tab.
 
-import type { Auth, Options } from "tokenkeep";
+import type { Auth, Options } from "tokenkeep/session";
 
 import type { App } from "../app.js";
 import { button, type Child, h } from "../dom.js";

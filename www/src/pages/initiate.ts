@@ -1,4 +1,4 @@
-import type { SignInOptions } from "tokenkeep";
+import type { SignInOptions } from "tokenkeep/session";
 
 import type { App } from "../app.js";
 import { type Child, h } from "../dom.js";

@@ -1,4 +1,4 @@
-import type { SignedIn } from "tokenkeep";
+import type { SignedIn } from "tokenkeep/session";
 
 import type { App } from "../app.js";
 import { type Child, h } from "../dom.js";

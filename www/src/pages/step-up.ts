@@ -1,4 +1,4 @@
-import type { StepUp } from "tokenkeep";
+import type { StepUp } from "tokenkeep/session";
 
 import type { App } from "../app.js";
 import { type Child, button, h } from "../dom.js";

@@ -1,6 +1,6 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import type { Auth } from "tokenkeep";
+import type { Auth } from "tokenkeep/session";
 import { AuthProvider } from "tokenkeep/react";
 
 import { Page } from "./page.js";
