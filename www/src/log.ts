@@ -8,6 +8,7 @@ import { button, h } from "./dom.js";
 import { troubleOf } from "./problem.js";
 import { nameOf } from "./renewal.js";
 import { Cell, follow, part } from "./source.js";
+import { read, write } from "./storage.js";
 import { forMachines, toTheMillisecond } from "./time.js";
 
 const KEY = "tokenkeep-demo.events";
@@ -205,16 +206,14 @@ function scopeChanged(missing: readonly string[], added: readonly string[]): str
   return parts.join(" ");
 }
 
-/** Storage can be blocked or full. The list then lasts as long as the page. */
+/** Where nothing is stored the list lasts as long as the page. */
 function store(entries: readonly Entry[]): void {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(entries));
-  } catch {}
+  write(KEY, JSON.stringify(entries));
 }
 
 function restore(): readonly Entry[] {
   try {
-    const entries: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    const entries: unknown = JSON.parse(read(KEY) ?? "[]");
     return Array.isArray(entries) && entries.every(isEntry) ? entries : [];
   } catch {
     return [];

@@ -5,6 +5,7 @@
 import { h } from "./dom.js";
 import type { Entry, Log } from "./log.js";
 import { follow } from "./source.js";
+import { read, write } from "./storage.js";
 
 const LANES = ["You", "App", "Provider", "API"] as const;
 
@@ -43,7 +44,7 @@ export class Run {
   /** `name` is unique in the app; `title` says whose picture it is. What an event stands for here may be more than elsewhere. */
   constructor(log: Log, name: string, title: string, here: Readonly<Record<string, readonly Step[]>> = {}, first = [person("You", "App", "click")]) {
     this.#key = `tokenkeep-demo.run.${name}`;
-    this.#began = restore(this.#key);
+    this.#began = Number(read(this.#key)) || undefined;
     this.#draw = () => {
       const since = this.#began;
       const entries = since === undefined ? [] : log.entries.getSnapshot().filter(({ at }) => at >= since);
@@ -56,23 +57,8 @@ export class Run {
 
   begin(): void {
     this.#began = Date.now();
-    store(this.#key, this.#began);
+    write(this.#key, String(this.#began));
     this.#draw();
-  }
-}
-
-/** Storage can be blocked. The picture is then of this page alone. */
-function store(key: string, began: number): void {
-  try {
-    sessionStorage.setItem(key, String(began));
-  } catch {}
-}
-
-function restore(key: string): number | undefined {
-  try {
-    return Number(sessionStorage.getItem(key)) || undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import { phase, signInButton } from "../header.js";
 import { Run } from "../picture.js";
 import { page } from "../router.js";
 import { Cell, part, text } from "../source.js";
+import { read, write } from "../storage.js";
 
 const KEY = "tokenkeep-demo.idle-limit";
 
@@ -96,12 +97,8 @@ export function idle({ auth, log }: App): Child {
 }
 
 function chosen(): number {
-  try {
-    const asked = location.pathname === "/idle" ? new URLSearchParams(location.search).get("limit") : null;
-    if (asked !== null) sessionStorage.setItem(KEY, asked);
-    const seconds = Number(sessionStorage.getItem(KEY) ?? 0);
-    return Number.isInteger(seconds) && seconds > 1 && seconds <= 86_400 ? seconds : 0;
-  } catch {
-    return 0;
-  }
+  const asked = location.pathname === "/idle" ? new URLSearchParams(location.search).get("limit") : null;
+  if (asked !== null) write(KEY, asked);
+  const seconds = Number(read(KEY) ?? 0);
+  return Number.isInteger(seconds) && seconds > 1 && seconds <= 86_400 ? seconds : 0;
 }
