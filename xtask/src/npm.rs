@@ -27,39 +27,17 @@ const ENTRIES: [Entry; 5] = [
     Entry { name: "tokenkeep", features: "client" },
 ];
 
-/// What `tokenkeep/device` loads.
-const DEVICE: [&str; 10] = [
-    "wasm/device_bg.wasm",
-    "wasm/device.js",
-    "device.js",
-    "auth.js",
-    "calls.js",
-    "remote.js",
-    "error.js",
-    "options.js",
-    "response.js",
-    "wire.js",
-];
+/// What each entry loads that has an `auth`.
+const AUTH: [&str; 6] = ["auth.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
 
-/// What `tokenkeep/popup` adds to `tokenkeep/session`.
+/// What the default entry loads beside that, and the others: the files of each, measured.
+const DEFAULT: [&str; 3] = ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js"];
+const SESSION: [&str; 4] = ["wasm/session_bg.wasm", "wasm/session-keep.js", "session.js", "calls.js"];
+const DEVICE: [&str; 4] = ["wasm/device_bg.wasm", "wasm/device.js", "device.js", "calls.js"];
+
+/// What is imported beside `tokenkeep/session`.
 const POPUP: [&str; 2] = ["popup.js", "popup-window.js"];
-
-/// What `tokenkeep/check-session` adds to it.
 const CHECK_SESSION: [&str; 2] = ["check-session.js", "op-iframe.js"];
-
-/// What `tokenkeep/session` loads.
-const SESSION: [&str; 10] = [
-    "wasm/session_bg.wasm",
-    "wasm/session-keep.js",
-    "session.js",
-    "auth.js",
-    "calls.js",
-    "remote.js",
-    "error.js",
-    "options.js",
-    "response.js",
-    "wire.js",
-];
 
 /// What `tokenkeep/form-post` loads to find out who the user is.
 const FORM_POST: [&str; 6] = ["wasm/form_post_bg.wasm", "wasm/form_post.js", "form-post.js", "posted.js", "error.js", "options.js"];
@@ -71,11 +49,16 @@ const TAKEN_ALONG: [&str; 3] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
 pub(crate) fn build(toolbox: &mut Toolbox) -> Result<ExitCode> {
     let sizes = package(toolbox)?;
     println!("{}", table(&sizes));
-    println!("\ntokenkeep/session\n{}", table(&weighed(toolbox, SESSION)?));
-    println!("\ntokenkeep/popup\n{}", table(&weighed(toolbox, POPUP)?));
-    println!("\ntokenkeep/check-session\n{}", table(&weighed(toolbox, CHECK_SESSION)?));
-    println!("\ntokenkeep/device\n{}", table(&weighed(toolbox, DEVICE)?));
-    println!("\ntokenkeep/form-post\n{}", table(&weighed(toolbox, FORM_POST)?));
+    let others: [(&str, &[&[&'static str]]); 5] = [
+        ("session", &[&SESSION, &AUTH]),
+        ("popup", &[&POPUP]),
+        ("check-session", &[&CHECK_SESSION]),
+        ("device", &[&DEVICE, &AUTH]),
+        ("form-post", &[&FORM_POST]),
+    ];
+    for (entry, files) in others {
+        println!("\ntokenkeep/{entry}\n{}", table(&weighed(toolbox, &files.concat())?));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,15 +81,13 @@ pub(crate) fn package(toolbox: &mut Toolbox) -> Result<Vec<(&'static str, Bytes)
         let (from, to) = (toolbox.path(name), toolbox.path("pkg").join(name));
         fs::copy(&from, &to).map_err(|error| format!("{} cannot be copied to {}: {error}", from.display(), to.display()))?;
     }
-    let files =
-        ["wasm/tokenkeep_bg.wasm", "wasm/keep.js", "index.js", "auth.js", "remote.js", "error.js", "options.js", "response.js", "wire.js"];
-    weighed(toolbox, files)
+    weighed(toolbox, &[&DEFAULT[..], &AUTH].concat())
 }
 
 /// Name and bytes of each of these files of the package.
-fn weighed<const N: usize>(toolbox: &Toolbox, files: [&'static str; N]) -> Result<Vec<(&'static str, Bytes)>> {
-    let paths = files.map(|file| toolbox.path("pkg").join(file));
-    Ok(files.into_iter().zip(size::weigh(toolbox, &paths.each_ref())?).collect())
+fn weighed(toolbox: &Toolbox, files: &[&'static str]) -> Result<Vec<(&'static str, Bytes)>> {
+    let weigh = |file: &&'static str| size::weigh(toolbox, &[&toolbox.path("pkg").join(file)]).map(|[bytes]| (*file, bytes));
+    files.iter().map(weigh).collect()
 }
 
 impl Entry {
