@@ -313,7 +313,7 @@ errors! {
         OpenidMissing = "openid_missing": "`scopes` must contain `openid`, or the app says that it only wants OAuth with `oauth_only`",
         OptionMissing { option: &'static str } = "option_missing": "an option that is required is not there",
         OptionType { option: String } = "option_type": "an option is of the wrong type",
-        OptionUnknown { option: String } = "option_unknown": "there is no option of this name",
+        OptionUnknown { option: String } = "option_unknown": "there is no option of this name, or it is of a Cargo feature that is off, or of another entry of the npm package",
         ParameterReserved { parameter: String } = "parameter_reserved": "an extra parameter has a name that this library sets itself: use the option for it, or remove it",
         PkceUnsupported = "pkce_unsupported": "the provider does not offer PKCE with S256, without which a page must not sign in: turn it on there",
         PromptMalformed = "prompt_malformed": "`prompt` none must stand alone",
