@@ -29,6 +29,8 @@ mod storage;
 mod tasks;
 #[cfg(feature = "worker")]
 mod there;
+#[cfg(any(feature = "check-session", feature = "popup", feature = "worker"))]
+mod wire;
 #[cfg(feature = "worker")]
 mod worker;
 

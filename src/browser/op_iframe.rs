@@ -1,19 +1,15 @@
 //! The provider's frame, asked by a script ([OpenID Connect Session Management](https://openid.net/specs/openid-connect-session-1_0.html)).
 
-use std::{pin::Pin, rc::Rc};
+use std::rc::Rc;
 
-use js_sys::Promise;
 use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
-use wasm_bindgen_futures::future_to_promise;
 
 use super::{
     Arg::{self, Is},
     call,
+    wire::{promise, written},
 };
-use crate::{
-    page::{Client, State, Subscription},
-    protocol::wire::Wire,
-};
+use crate::page::{Client, State, Subscription};
 
 #[wasm_bindgen(module = "/pkg/op-iframe.js")]
 extern "C" {
@@ -24,14 +20,10 @@ extern "C" {
 /// Watches for a client until the answer is dropped.
 pub(crate) fn monitor(client: &Client) -> Subscription {
     let asks = client.clone();
-    let ask = Closure::<dyn Fn(String, String) -> Promise>::new(move |said: String, about: String| {
+    let ask = Closure::<dyn Fn(String, String) -> JsValue>::new(move |said: String, about: String| {
         let work = asks.check_session(&said, &about);
-        let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(async move {
-            // Whatever went wrong: the script asks again later.
-            let next = work.await.map_err(|_| JsValue::NULL)?;
-            Ok(next.map_or(JsValue::UNDEFINED, |next| next.write().to_string().into()))
-        });
-        future_to_promise(work)
+        // What goes wrong is asked for again later.
+        promise(async move { Ok(work.await?.map_or(JsValue::UNDEFINED, |next| written(&next))) })
     });
     // Without a page there is nothing to watch from.
     let Ok(watching) = watch(ask.as_ref()) else { return Subscription::ending(|| {}) };

@@ -1,16 +1,19 @@
 //! A sign-in in a [window](https://developer.mozilla.org/docs/Web/API/Window/open) of its own: a script opens it and hears of it, the same as in
 //! the npm package.
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
 use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
-use wasm_bindgen_futures::future_to_promise;
 
-use super::{abort::Abort, settled};
+use super::{
+    abort::Abort,
+    settled,
+    wire::{promise, read, written},
+};
 use crate::{
     keep::Session,
     page::{Client, PopupSignIn},
-    protocol::{Error, Interrupted, Json, Misconfigured, SignIn, wire::Wire},
+    protocol::{Error, Interrupted, Misconfigured, SignIn},
 };
 
 #[wasm_bindgen(module = "/pkg/popup-window.js")]
@@ -76,25 +79,15 @@ pub(super) fn answer(client: &Client, method: &str, one: &str, two: JsValue) -> 
     match method {
         "begin_popup" => {
             let work = SignIn::from_json(one).map(|sign_in| client.begin_popup(sign_in));
-            promise(async move { Ok(work?.await?.write().to_string().into()) })
+            promise(async move { Ok(written(&work?.await?)) })
         }
         "finish_popup" => {
             let work = client.finish_popup(one, &two);
-            promise(async move { Ok(work.await?.map_or(JsValue::UNDEFINED, |session| session.write().to_string().into())) })
+            promise(async move { Ok(work.await?.map_or(JsValue::UNDEFINED, |session| written(&session))) })
         }
         _ => {
             let work = client.end_popup(one, PopupSignIn::ended(&two));
             promise(async move { work.await.map(|()| JsValue::UNDEFINED) })
         }
     }
-}
-
-fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> JsValue {
-    let refused = |error: Error| JsValue::from(error.write().to_string());
-    let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(async move { work.await.map_err(refused) });
-    future_to_promise(work).into()
-}
-
-fn read<T: Wire>(told: &JsValue) -> Option<T> {
-    T::read(&Json::parse(&told.as_string()?).ok()?)
 }

@@ -13,6 +13,7 @@ use super::{
     AddressBar,
     Arg::{Is, Text, Value},
     call, fetch, new, settled, text,
+    wire::read,
 };
 #[cfg(feature = "device")]
 use crate::page::DeviceSignIn;
@@ -478,10 +479,6 @@ fn on(page: &Weak<There>, tell: impl FnOnce(&Told)) {
     if let Some(page) = page.upgrade() {
         tell(&page.told);
     }
-}
-
-fn read<T: Wire>(told: &JsValue) -> Option<T> {
-    T::read(&Json::parse(&told.as_string()?).ok()?)
 }
 
 /// What the worker, or the script before it, said no with.

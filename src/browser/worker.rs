@@ -1,13 +1,17 @@
 //! The worker's end of a keep in a [`SharedWorker`](https://developer.mozilla.org/docs/Web/API/SharedWorker): all that a worker's `main`
 //! does. Pages find it by [`Worker`](super::Worker).
 
-use std::{cell::RefCell, pin::Pin, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
-use js_sys::{Array, Function, Promise};
+use js_sys::{Array, Function};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
-use wasm_bindgen_futures::future_to_promise;
 
-use super::{Forward, Memory, RemoteFrames, RemotePage, get, global, text, there::VERSION, worker_ports};
+use super::{
+    Forward, Memory, RemoteFrames, RemotePage, get, global, text,
+    there::VERSION,
+    wire::{promise, written},
+    worker_ports,
+};
 use crate::{
     keep::{Config, Event},
     page::{
@@ -106,7 +110,7 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 page.active(one.as_f64().unwrap_or_default());
                 JsValue::UNDEFINED
             }
-            "state" => client.state().write().to_string().into(),
+            "state" => written(&client.state()),
             "signed_out_just_now" => client.signed_out_just_now().into(),
             "response_is_left" => page.is_left().into(),
             "sign_in" => {
@@ -123,10 +127,7 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
             #[cfg(feature = "check-session")]
             "check_session" => {
                 let work = client.check_session(&given(), &arguments.get(1).as_string().unwrap_or_default());
-                promise(async move {
-                    let next = work.await?;
-                    Ok(next.map_or(JsValue::UNDEFINED, |next| next.write().to_string().into()))
-                })
+                promise(async move { Ok(work.await?.map_or(JsValue::UNDEFINED, |next| written(&next))) })
             }
             "user_info" => told(client.user_info()),
             "renew" => told(client.renew()),
@@ -139,7 +140,7 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
                 promise(async move { Ok(work.await.into()) })
             }
             #[cfg(feature = "step-up")]
-            "step_up" => client.step_up().map_or(Event::StepUpSettled, Event::StepUpNeeded).write().to_string().into(),
+            "step_up" => written(&client.step_up().map_or(Event::StepUpSettled, Event::StepUpNeeded)),
             #[cfg(feature = "step-up")]
             "decline_step_up" => {
                 client.decline_step_up();
@@ -166,15 +167,9 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
 }
 
 fn told<T: Wire + 'static>(work: impl Future<Output = Result<T, Error>> + 'static) -> JsValue {
-    promise(async move { work.await.map(|value| value.write().to_string().into()) })
-}
-
-/// One type for all promises.
-fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> JsValue {
-    let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(async move { work.await.map_err(refused) });
-    Promise::into(future_to_promise(work))
+    promise(async move { work.await.map(|value| written(&value)) })
 }
 
 fn refused(error: impl Into<Error>) -> JsValue {
-    error.into().write().to_string().into()
+    written(&error.into())
 }
