@@ -4,7 +4,7 @@ import { parsed } from "./options.js";
 /** How what is imported beside an `auth` asks its keep: by what gets the handle, and gives a promise. Of a mock there is none. */
 export const callers = new WeakMap();
 
-/** Makes an `auth` of an entry with more one that has it all. */
+/** Adds to an `auth` what the default entry has not. */
 export function extended(auth, call) {
   callers.set(auth, call);
   auth.initiatedSignIn = async (url = location.href) => {
