@@ -181,7 +181,11 @@ async function providerOf(app, probe, found) {
   }
   const right = await search(app, probe, kind, document);
   if (right !== undefined) {
-    found.push(misnamed(app, right, where), ...(unreadable(right.answer) ? [cors("discovery", right.where, right.answer, app, error)] : []));
+    // A page does not see that a place is empty which it may not read. Who speaks of ID tokens elsewhere has metadata there, too.
+    const hidden = unreadable(answer) && answer.text === undefined && "id_token_signing_alg_values_supported" in right.document;
+    const isThere = kind === "openid" && right.document.issuer === app.issuer && hidden;
+    found.push(isThere ? cors("discovery", where, answer, app, error) : misnamed(app, right, where));
+    found.push(...(unreadable(right.answer) ? [cors("discovery", right.where, right.answer, app, error)] : []));
     return { ...here, ...right, kind };
   }
   if (document !== undefined) {

@@ -104,6 +104,15 @@ const CASES = {
   ],
   "an issuer that is no URL": [(world) => (world.options.issuer = "login.example.com"), ["issuer_malformed"]],
   "metadata that no page may read": [(world) => (world.cors.discovery = { "Access-Control-Allow-Origin": undefined }), ["discovery_cors"]],
+  "metadata at both places, of which a page may read that of OAuth": [
+    (world) => {
+      world.cors.discovery = { "Access-Control-Allow-Origin": undefined };
+      const readable = { "Access-Control-Allow-Origin": "*" };
+      const more = (pathname) => (pathname.endsWith("/oauth-authorization-server") ? readable : {});
+      world.answers.discovery = ({ pathname }) => ({ status: 200, body: world.metadata, more: more(pathname) });
+    },
+    ["discovery_cors"],
+  ],
   "metadata that another origin may read": [
     (world) => (world.cors.discovery = { "Access-Control-Allow-Origin": "https://other.example" }),
     ["discovery_cors"],
