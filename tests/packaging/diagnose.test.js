@@ -158,6 +158,21 @@ const CASES = {
     (world) => (world.answers.token = () => ({ status: 307, more: { Location: "/other" } })),
     ["endpoint_redirects"],
   ],
+  "a token endpoint that takes no codes": [
+    (world) => (world.answers.token = () => ({ status: 400, body: { error: "unsupported_grant_type" } })),
+    ["grant_refused"],
+  ],
+  "a token endpoint that takes no proof": [
+    (world) => {
+      world.options.dpop = true;
+      world.answers.token = () => ({ status: 400, body: { error: "invalid_dpop_proof" } });
+    },
+    ["dpop_proof_refused"],
+  ],
+  "metadata that is elsewhere now": [
+    (world) => (world.answers.discovery = () => ({ status: 302, more: { Location: `${world.issuer}/elsewhere` } })),
+    ["metadata_redirects"],
+  ],
   "a client with a secret": [
     (world) => (world.answers.token = () => ({ status: 401, body: { error: "invalid_client" } })),
     ["client_refused"],
@@ -314,6 +329,19 @@ test("an app of another site than the provider is told of cookies, and how bad t
     }
   }
   assert.deepEqual(codes(await inNode({ ...world.options, redirectUri, renewByFrame: false })), []);
+});
+
+test("what only a page can be asked about is named there", async () => {
+  const world = mend();
+  world.policy["form-action"] = "'self'";
+  world.metadata.response_modes_supported = ["query", "fragment"];
+  dress();
+  const seen = async (options, prepare) => codes(await inPage({ ...world.options, ...options }, { prepare }));
+  assert.deepEqual(await seen({ idTokenHint: true }), ["csp_form_action"]);
+  assert.deepEqual(await seen({ responseMode: "query.jwt" }), ["response_mode_unsupported"]);
+  assert.deepEqual(await seen({}, () => delete window.SharedWorker), ["shared_worker_missing"]);
+  const insecure = () => Object.defineProperty(Crypto.prototype, "subtle", { get: () => undefined });
+  assert.deepEqual(await seen({}, insecure), ["insecure_context"]);
 });
 
 test("a redirect URI of another origin, or that is http, is named", async () => {
