@@ -93,6 +93,21 @@ test("options that cannot work are refused by name", async () => {
   });
 });
 
+test("what another entry does is refused by name, and that is said", async () => {
+  const told = await signedOut.evaluate(async () => {
+    const good = { issuer: "https://login.example.com", clientId: "my-app" };
+    const limits = { idleLimitSeconds: 900, idleWarningSeconds: 30, sessionLimitSeconds: 3600 };
+    const others = { stepUp: true, popupRedirectPath: "/popup.html", popupRedirectUri: `${location.origin}/popup.html` };
+    const told = [];
+    for (const [option, value] of Object.entries({ ...limits, ...others })) {
+      const error = await tokenkeep.open({ ...good, [option]: value }).catch((error) => error);
+      told.push([error.code, error.option === option, error.message.includes("of another entry")]);
+    }
+    return told;
+  });
+  assert.deepEqual(told, Array(6).fill(["option_unknown", true, true]));
+});
+
 test("every option of a wrong type is refused by name", async () => {
   const told = await signedOut.evaluate(async () => {
     const good = { issuer: "https://login.example.com", clientId: "my-app" };
