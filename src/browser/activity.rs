@@ -25,7 +25,6 @@ pub(super) fn listen(window: &JsValue, rhythm: Duration, callback: Rc<dyn Fn(Uni
 }
 
 /// Whether the user did something: a pointer that lies still moves, too, when what is below it does.
-#[cfg(feature = "limits")]
 fn is_done(event: &JsValue, place: &Cell<Option<[f64; 2]>>) -> bool {
     if text(event, "type").as_deref() != Some("pointermove") {
         return true;

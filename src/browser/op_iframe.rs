@@ -7,7 +7,7 @@ use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
 use super::{
     Arg::{self, Is},
     call,
-    wire::{promise, written},
+    wire::{promise, written_if_any},
 };
 use crate::page::{Client, State, Subscription};
 
@@ -23,7 +23,7 @@ pub(crate) fn monitor(client: &Client) -> Subscription {
     let ask = Closure::<dyn Fn(String, String) -> JsValue>::new(move |said: String, about: String| {
         let work = asks.check_session(&said, &about);
         // What goes wrong is asked for again later.
-        promise(async move { Ok(work.await?.map_or(JsValue::UNDEFINED, |next| written(&next))) })
+        promise(async move { Ok(written_if_any(work.await?)) })
     });
     // Without a page there is nothing to watch from.
     let Ok(watching) = watch(ask.as_ref()) else { return Subscription::ending(|| {}) };

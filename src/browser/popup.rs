@@ -8,7 +8,7 @@ use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
 use super::{
     abort::Abort,
     settled,
-    wire::{promise, read, written},
+    wire::{promise, read, written, written_if_any},
 };
 use crate::{
     keep::Session,
@@ -83,7 +83,7 @@ pub(super) fn answer(client: &Client, method: &str, one: &str, two: JsValue) -> 
         }
         "finish_popup" => {
             let work = client.finish_popup(one, &two);
-            promise(async move { Ok(work.await?.map_or(JsValue::UNDEFINED, |session| written(&session))) })
+            promise(async move { Ok(written_if_any(work.await?)) })
         }
         _ => {
             let work = client.end_popup(one, PopupSignIn::ended(&two));

@@ -17,6 +17,12 @@ pub(super) fn written(value: &impl Wire) -> JsValue {
     value.write().to_string().into()
 }
 
+/// The same, or `undefined`.
+#[cfg(any(feature = "check-session", feature = "popup"))]
+pub(super) fn written_if_any(value: Option<impl Wire>) -> JsValue {
+    value.map_or(JsValue::UNDEFINED, |value| written(&value))
+}
+
 /// One type for all promises.
 pub(super) fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> JsValue {
     let work: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =

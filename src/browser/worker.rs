@@ -127,7 +127,7 @@ fn joined(client: Client, page: Rc<RemotePage>, tell: Function) -> JsValue {
             #[cfg(feature = "check-session")]
             "check_session" => {
                 let work = client.check_session(&given(), &arguments.get(1).as_string().unwrap_or_default());
-                promise(async move { Ok(work.await?.map_or(JsValue::UNDEFINED, |next| written(&next))) })
+                promise(async move { Ok(super::wire::written_if_any(work.await?)) })
             }
             "user_info" => told(client.user_info()),
             "renew" => told(client.renew()),

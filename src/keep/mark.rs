@@ -47,7 +47,7 @@ impl Mark {
     }
 
     pub(crate) fn read(store: &dyn Store, key: &str) -> Mark {
-        let record = store.read(key).ok().flatten().filter(|text| text.len() < 1000).and_then(|text| Json::parse(&text).ok());
+        let record = record(store, key, 1000);
         let time = |name: &str| record.as_ref()?.get(name)?.as_number()?.floor().map(UnixTime::from_millis);
         let text = |name: &str| record.as_ref()?.text(name).map(str::to_owned);
         Mark {
@@ -85,16 +85,22 @@ impl Mark {
     }
 }
 
+/// What is stored, if that is shorter than so many bytes.
+fn record(store: &dyn Store, key: &str, bytes: usize) -> Option<Json> {
+    let text = store.read(key).ok().flatten().filter(|text| text.len() < bytes)?;
+    Json::parse(&text).ok()
+}
+
 /// When the user signed in and was active: where there are limits, a note of its own, because it is written often.
 pub(crate) mod presence {
-    use super::{Json, Presence, Store, UnixTime};
+    use super::{Json, Presence, Store, UnixTime, record};
 
     pub(crate) fn key(mark_key: &str) -> String {
         [mark_key, ".active"].concat()
     }
 
     pub(crate) fn read(store: &dyn Store, key: &str) -> Presence {
-        let record = store.read(key).ok().flatten().filter(|text| text.len() < 200).and_then(|text| Json::parse(&text).ok());
+        let record = record(store, key, 200);
         let time = |name: &str| record.as_ref()?.get(name)?.as_number()?.floor().map(UnixTime::from_millis);
         Presence { signed_in: time("signed_in"), active: time("active") }
     }
